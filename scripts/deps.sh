@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Installs what is missing, and only that. usage: scripts/deps.sh build|test
+#   build  npm and certificates (Go, Node and git are expected to be there)
+#   test   also PostgreSQL, a browser, poppler and the C compiler of the race detector
+set -euo pipefail
+
+say() { printf '%s\n' "$*" >&2; }
+has() { command -v "$1" >/dev/null 2>&1; }
+# A C library without headers cannot link the race detector.
+can_compile() { has gcc && echo '#include <stdlib.h>' | gcc -E - >/dev/null 2>&1; }
+has_postgres() { has postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; }
+has_browser() { [ -x "${ATRIUM_CHROMIUM:-/usr/bin/chromium}" ]; }
+
+for tool in go node git; do
+  has "$tool" || { say "Atrium needs $tool to build; install it and run make again."; exit 1; }
+done
+if [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
+  say "The console needs Node 20 or newer to build; this is $(node --version)."
+  exit 1
+fi
+
+packages=()
+has npm || packages+=(npm)
+[ -e /etc/ssl/certs/ca-certificates.crt ] || packages+=(ca-certificates)
+if [ "${1:-build}" = test ]; then
+  can_compile || packages+=(gcc libc6-dev)
+  has pdftotext || packages+=(poppler-utils)
+  [ -n "${TEST_POSTGRES_URL:-}" ] || has_postgres || packages+=(postgresql)
+  has_browser || packages+=(chromium)
+fi
+[ ${#packages[@]} -eq 0 ] && exit 0
+
+say "installing: ${packages[*]}"
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+  has sudo || { say "Not root and no sudo: install these yourself, then run make again."; exit 1; }
+  as_root=(sudo)
+fi
+has apt-get || { say "No apt-get here: install these yourself, then run make again."; exit 1; }
+apt() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 "$@" </dev/null; }
+apt update
+apt install -y --no-install-recommends "${packages[@]}" >/dev/null
+
+if [ "${1:-build}" = test ] && ! has_browser; then
+  say "No browser at /usr/bin/chromium: set ATRIUM_CHROMIUM to the path of a Chromium or Chrome."
+  exit 1
+fi

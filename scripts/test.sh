@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Every test. All parts run though one fails; Go comes last so that its closing
+# lines end the output. Expects what `make deps-test build` leaves behind.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+log=.cache/go-test.log
+mkdir -p .cache
+failed=()
+part() {
+  local name=$1; shift
+  printf '\n== %s\n' "$name"
+  "$@" || failed+=("$name")
+}
+
+go_tests() {
+  # shellcheck disable=SC2086 # GO_TEST_FLAGS is a list of words
+  CGO_ENABLED=1 go run ./internal/db/dbtest/cluster -- \
+    go test -race -shuffle=on -timeout "${GO_TEST_TIMEOUT:-15m}" ${GO_TEST_FLAGS:-} ./... 2>&1 | tee "$log"
+}
+
+part "console: types" npm --prefix web run --silent typecheck
+part "console: unit tests" npm --prefix web test --silent
+part "console: in the browser" npm --prefix web run --silent e2e
+part "Go, SQLite and PostgreSQL" go_tests
+
+printf '\n== go test, package by package\n'
+grep -E '^(ok|FAIL|panic:|--- FAIL)' "$log" || echo "go test did not start"
+if [ ${#failed[@]} -gt 0 ]; then
+  printf '\nFAILED:'
+  printf ' %s;' "${failed[@]}"
+  printf '\n'
+  exit 1
+fi
+printf '\nAll tests passed.\n'
