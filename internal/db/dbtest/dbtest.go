@@ -1,0 +1,216 @@
+// Package dbtest gives tests a fresh, migrated database of each engine.
+//
+//	func TestNamesAreUnique(t *testing.T) {
+//		t.Parallel()
+//		dbtest.Each(t, func(t *testing.T, d *db.DB) { … })
+//	}
+//
+// PostgreSQL is the server named by TEST_POSTGRES_URL, else a temporary one that is
+// started from what the machine has and ends with the test binary. A machine without
+// PostgreSQL fails the test, for a skipped test proves nothing.
+package dbtest
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"atrium/internal/db"
+	"atrium/internal/db/migrations"
+)
+
+// Engines are the engines that every store is tested on.
+var Engines = []db.Engine{db.SQLite, db.Postgres}
+
+// Each runs f as parallel subtests "sqlite" and "postgres", each on a database of its own.
+func Each(t *testing.T, f func(t *testing.T, d *db.DB)) {
+	t.Helper()
+	for _, e := range Engines {
+		t.Run(string(e), func(t *testing.T) {
+			t.Parallel()
+			f(t, Open(t, e))
+		})
+	}
+}
+
+// Open answers a fresh, migrated database, closed and removed with the test.
+func Open(t testing.TB, e db.Engine) *db.DB {
+	t.Helper()
+	o := Options(t, e)
+	d, err := db.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+// Options says how to open a fresh, migrated database that is removed with the test: for
+// tests that open it several times.
+func Options(t testing.TB, e db.Engine) db.Options {
+	t.Helper()
+	o := db.Options{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)}
+	if e == db.Postgres {
+		address, err := template()
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.URL = create(t, address, templateName())
+		return o
+	}
+	file, err := sqliteTemplate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(o.Dir, "atrium.db"), file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// PostgresURL answers the address of a fresh, empty database, dropped with the test.
+func PostgresURL(t testing.TB) string {
+	t.Helper()
+	address, err := server()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return create(t, address, "template0")
+}
+
+// server answers the address of the server, started once a process.
+var server = sync.OnceValues(func() (string, error) {
+	if address := os.Getenv(EnvURL); address != "" {
+		return address, nil
+	}
+	// Stopped by its watch when this process ends.
+	address, _, err := StartPostgres(context.Background())
+	return address, err
+})
+
+// sqliteTemplate answers the bytes of a migrated file, made once a process.
+var sqliteTemplate = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "atrium-db-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	d, err := db.Open(context.Background(), db.Options{Dir: dir})
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(filepath.Join(dir, "atrium.db"))
+})
+
+// templateName is the same for every process with the same migrations.
+var templateName = sync.OnceValue(func() string {
+	h := sha256.New()
+	err := fs.WalkDir(migrations.FS, "postgres", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		text, err := fs.ReadFile(migrations.FS, path)
+		fmt.Fprintf(h, "%s %d\n%s", path, len(text), text)
+		return err
+	})
+	if err != nil {
+		panic(err) // files built into the binary
+	}
+	return "atrium_template_" + hex.EncodeToString(h.Sum(nil)[:8])
+})
+
+// template makes the migrated database that the others are copied from, once a server.
+var template = sync.OnceValues(func() (string, error) {
+	address, err := server()
+	if err != nil {
+		return "", err
+	}
+	ctx := context.Background()
+	pool, err := sql.Open("pgx", address)
+	if err != nil {
+		return "", err
+	}
+	defer pool.Close()
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	// Held until the connection ends.
+	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock(hashtext('atrium template'))`); err != nil {
+		return "", err
+	}
+	name := templateName()
+	var there bool
+	if err := conn.QueryRowContext(ctx, `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, name).Scan(&there); err != nil {
+		return "", err
+	}
+	if there {
+		return address, nil
+	}
+	raw := name + "_raw"
+	for _, q := range []string{`DROP DATABASE IF EXISTS ` + raw + ` WITH (FORCE)`, `CREATE DATABASE ` + raw + ` TEMPLATE template0`} {
+		if _, err := conn.ExecContext(ctx, q); err != nil {
+			return "", err
+		}
+	}
+	d, err := db.Open(ctx, db.Options{URL: named(address, raw)})
+	if err != nil {
+		return "", err
+	}
+	if err := d.Close(); err != nil {
+		return "", err
+	}
+	// A name without "_raw" says that the migrations are through.
+	_, err = conn.ExecContext(ctx, `ALTER DATABASE `+raw+` RENAME TO `+name)
+	return address, err
+})
+
+func create(t testing.TB, address, from string) string {
+	t.Helper()
+	name := "atrium_test_" + strings.ToLower(rand.Text()[:16])
+	run := func(query string) {
+		pool, err := sql.Open("pgx", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer pool.Close()
+		if _, err := pool.ExecContext(context.Background(), query); err != nil {
+			t.Errorf("%s: %v", query, err)
+		}
+	}
+	run(`CREATE DATABASE ` + name + ` TEMPLATE ` + from)
+	t.Cleanup(func() { run(`DROP DATABASE IF EXISTS ` + name + ` WITH (FORCE)`) })
+	return named(address, name)
+}
+
+// named answers the server's address with another database and a small pool.
+func named(address, name string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		panic(err) // it was connected to before
+	}
+	u.Path = "/" + name
+	q := u.Query()
+	q.Set("pool_max_conns", "5")
+	u.RawQuery = q.Encode()
+	return u.String()
+}

@@ -1,0 +1,43 @@
+package db
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// fileLock keeps a second server out of a data folder. The kernel drops it with the
+// process, so a crash leaves nothing to clean up.
+type fileLock struct{ f *os.File }
+
+func lockDir(dir string) (*fileLock, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "atrium.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("db: the lock of the data folder cannot be opened: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		holder := make([]byte, 32)
+		n, _ := f.Read(holder)
+		f.Close()
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("db: the data folder %s cannot be locked: %w", dir, err)
+		}
+		return nil, fmt.Errorf("db: the data folder %s is in use by another server (process %s); stop it or choose another folder",
+			dir, strings.TrimSpace(string(holder[:n])))
+	}
+	// Only for the message above; the lock holds without it.
+	if err := f.Truncate(0); err == nil {
+		fmt.Fprintln(f, os.Getpid())
+	}
+	return &fileLock{f}, nil
+}
+
+func (l *fileLock) release() error {
+	if l == nil {
+		return nil
+	}
+	return l.f.Close()
+}

@@ -1,0 +1,95 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// migrateLock is the advisory lock under which one process migrates.
+const migrateLock = 0x61747269756d // "atrium"
+
+func openPostgres(ctx context.Context, o Options) (*DB, error) {
+	address, conns, err := poolSize(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := pgx.ParseConfig(address)
+	if err != nil {
+		return nil, fmt.Errorf("db: the database address cannot be read: %w", err)
+	}
+	d := &DB{engine: Postgres, log: o.Log, read: stdlib.OpenDB(*cfg)}
+	d.read.SetMaxOpenConns(conns)
+	d.read.SetMaxIdleConns(conns)
+	d.read.SetConnMaxIdleTime(5 * time.Minute)
+	if err := d.migratePostgres(ctx); err != nil {
+		return nil, errors.Join(err, d.read.Close())
+	}
+	return d, nil
+}
+
+// poolSize takes pool_max_conns, which the server would refuse, out of the address.
+func poolSize(address string) (string, int, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", 0, errors.New("db: the database address is not a postgres:// URL")
+	}
+	q := u.Query()
+	conns := 16
+	if s := q.Get("pool_max_conns"); s != "" {
+		if conns, err = strconv.Atoi(s); err != nil || conns < 2 {
+			return "", 0, fmt.Errorf("db: pool_max_conns is %q; it must be a number from 2", s)
+		}
+		q.Del("pool_max_conns")
+		u.RawQuery = q.Encode()
+	}
+	return u.String(), conns, nil
+}
+
+func (d *DB) migratePostgres(ctx context.Context) error {
+	conn, err := d.read.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("db: the database cannot be reached: %w", err)
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(migrateLock)); err != nil {
+		return fmt.Errorf("db: waiting for another server's migration: %w", err)
+	}
+	err = migrate(ctx, Postgres, d.read)
+	_, unlock := conn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, int64(migrateLock))
+	return errors.Join(err, unlock)
+}
+
+func (d *DB) runPostgres(ctx context.Context, relaxed bool, f func(ctx context.Context, tx *Tx) error) (*Tx, error) {
+	pg, err := d.read.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	tx := &Tx{d: d, pg: pg}
+	defer func() {
+		tx.ended = true
+		// Does nothing after a commit.
+		_ = pg.Rollback()
+	}()
+	if relaxed {
+		if _, err := pg.ExecContext(ctx, `SET LOCAL synchronous_commit = off`); err != nil {
+			return nil, err
+		}
+	}
+	if err := tx.call(ctx, f); err != nil {
+		return nil, err
+	}
+	if err := pg.Commit(); err != nil && !errors.Is(err, sql.ErrTxDone) {
+		return nil, err
+	} else if err != nil {
+		return nil, errors.Join(ctx.Err(), err)
+	}
+	return tx, nil
+}
