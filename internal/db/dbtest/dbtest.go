@@ -98,10 +98,14 @@ var server = sync.OnceValues(func() (string, error) {
 	if address := os.Getenv(EnvURL); address != "" {
 		return address, nil
 	}
-	// Stopped by its watch when this process ends.
-	address, _, err := StartPostgres(context.Background())
+	address, stop, err := StartPostgres(context.Background())
+	stopServer = stop
 	return address, err
 })
+
+// stopServer is never called: the server's watch stops it when this process ends. But it
+// holds the pipe that the watch looks at, which the collector would close otherwise.
+var stopServer func()
 
 // sqliteTemplate answers the bytes of a migrated file, made once a process.
 var sqliteTemplate = sync.OnceValues(func() ([]byte, error) {
