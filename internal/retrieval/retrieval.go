@@ -6,6 +6,13 @@
 // same transaction, and given to Put when the corpus is loaded, so both engines
 // rank alike. Search takes the indexes that the caller may read and nothing
 // else; statistics come from those alone, so a neighbour's data changes no score.
+//
+// Ranking is BM25F over title, headings and text; to it come the piece's
+// neighbours in its document, words that stand together as the question has
+// them, and, gently, words that the best pieces share (pseudo-relevance
+// feedback). With vectors the cosine is mixed in by a convex combination.
+// The order is deterministic and does not depend on the order of Put, on
+// replaced or removed documents, or on how an index is laid out inside.
 package retrieval
 
 // Piece is a passage to be indexed.
@@ -20,16 +27,41 @@ type Piece struct {
 type Query struct {
 	Text   string
 	Vector []float32 // nil: lexical only
-	Limit  int
-	// Allow narrows to documents the caller may read; nil allows all in the indexes.
+	Limit  int       // 10 when 0 or less, at most MaxLimit
+	// Allow narrows to documents the caller may read; nil allows all in the
+	// indexes. It is asked at most once a document, from the calling goroutine.
+	// Statistics are those of the allowed documents.
 	Allow func(documentID int64) bool
 }
+
+// MaxLimit is the most hits that one Search gives.
+const MaxLimit = 1000
 
 // Hit is a piece that was found, with the parts of its score.
 type Hit struct {
 	PieceID    int64
 	DocumentID int64
-	Score      float64 // what hits are ordered by
+	Score      float64 // what hits are ordered by; comparable within one Search only
 	Lexical    float64 // BM25, 0 when no term matched
 	Vector     float64 // cosine, 0 without vectors
+	// Coverage is the share, 0 to 1, of the question's weight (the sum of its
+	// terms' Weight) that the piece with its title and headings holds.
+	Coverage float64
+	Terms    []Term // the question's terms, in its order; stop words only when it has no other
+}
+
+// Term is a term of the question as a hit explains it.
+type Term struct {
+	Text   string  // as analysed: folded and stemmed
+	Weight float64 // its rarity in the indexes searched (inverse document frequency)
+	Found  bool    // stands in the piece, its title or headings
+}
+
+// Stats is what an index holds.
+type Stats struct {
+	Documents int
+	Pieces    int
+	Terms     int   // different terms ever put since the index was last empty
+	Vectors   int   // pieces with a vector
+	Bytes     int64 // memory, roughly
 }

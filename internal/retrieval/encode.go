@@ -1,0 +1,203 @@
+package retrieval
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"slices"
+
+	"atrium/internal/retrieval/analysis"
+)
+
+// The bytes of a document, all integers as uvarints:
+//
+//	version
+//	terms: count, then length and bytes of each
+//	title: count, then a term number each
+//	pieces: count, then of each
+//	  id, heading (count, term numbers), text (count, term numbers),
+//	  dimensions (0: none), scale (float32), a component each (int16, little-endian)
+//
+// The order of words is kept, frequencies follow from it.
+const encodingVersion = 1
+
+// maxTerms bounds what is indexed of one piece; a piece that split made has a few hundred.
+const maxTerms = 1 << 16
+
+var errEncoding = errors.New("retrieval: the bytes are not an encoded document of a known version")
+
+// Encode makes the bytes of one document that Index.Put takes: its terms and,
+// of pieces with a Vector, the vector in 16 bits a component (cosines stay true
+// to 1e-4). Vectors that hold no direction or are not finite are left out.
+func Encode(title string, pieces []Piece) []byte {
+	e := encoder{numbers: map[string]uint64{}}
+	body := e.terms(nil, title)
+	body = binary.AppendUvarint(body, uint64(len(pieces)))
+	for _, p := range pieces {
+		body = binary.AppendUvarint(body, uint64(p.ID))
+		body = e.terms(body, p.Heading)
+		body = e.terms(body, p.Text)
+		body = appendVector(body, p.Vector)
+	}
+	out := make([]byte, 0, len(body)+8*len(e.list)+8)
+	out = binary.AppendUvarint(out, encodingVersion)
+	out = binary.AppendUvarint(out, uint64(len(e.list)))
+	for _, t := range e.list {
+		out = binary.AppendUvarint(out, uint64(len(t)))
+		out = append(out, t...)
+	}
+	return append(out, body...)
+}
+
+type encoder struct {
+	an      analysis.Analyzer
+	numbers map[string]uint64
+	list    []string
+	buf     []uint64
+}
+
+func (e *encoder) terms(out []byte, text string) []byte {
+	e.buf = e.buf[:0]
+	e.an.Terms(text, func(t analysis.Token) {
+		if len(e.buf) == maxTerms {
+			return
+		}
+		n, ok := e.numbers[t.Term]
+		if !ok {
+			n = uint64(len(e.list))
+			e.numbers[t.Term] = n
+			e.list = append(e.list, t.Term)
+		}
+		e.buf = append(e.buf, n)
+	})
+	out = binary.AppendUvarint(out, uint64(len(e.buf)))
+	for _, n := range e.buf {
+		out = binary.AppendUvarint(out, n)
+	}
+	return out
+}
+
+func appendVector(out []byte, v []float32) []byte {
+	scale, ok := vectorScale(v)
+	if !ok {
+		return binary.AppendUvarint(out, 0)
+	}
+	out = binary.AppendUvarint(out, uint64(len(v)))
+	out = binary.LittleEndian.AppendUint32(out, math.Float32bits(scale))
+	for _, x := range v {
+		out = binary.LittleEndian.AppendUint16(out, uint16(quantise(x, scale)))
+	}
+	return out
+}
+
+// decoded is a document as Put needs it; numbers are indexes into terms.
+type decoded struct {
+	terms  []string
+	title  []uint32
+	pieces []decodedPiece
+}
+
+type decodedPiece struct {
+	id            int64
+	heading, text []uint32
+	vector        []int16
+	scale         float32
+}
+
+// decoder reads with one sticky error, so that the format reads as a list.
+type decoder struct {
+	b   []byte
+	bad bool
+}
+
+func (d *decoder) uint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 {
+		d.bad, d.b = true, nil
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+// count reads how many things follow that take at least size bytes each.
+func (d *decoder) count(size int) int {
+	v := d.uint()
+	if d.bad || v > uint64(len(d.b)/size) {
+		d.bad, d.b = true, nil
+		return 0
+	}
+	return int(v)
+}
+
+func (d *decoder) bytes(n int) []byte {
+	if d.bad || n > len(d.b) {
+		d.bad, d.b = true, nil
+		return nil
+	}
+	out := d.b[:n]
+	d.b = d.b[n:]
+	return out
+}
+
+func (d *decoder) numbers(terms int) []uint32 {
+	n := d.count(1)
+	if n > maxTerms {
+		d.bad = true
+		return nil
+	}
+	out := make([]uint32, n)
+	for i := range out {
+		v := d.uint()
+		if v >= uint64(terms) {
+			d.bad = true
+			return nil
+		}
+		out[i] = uint32(v)
+	}
+	return out
+}
+
+func decode(b []byte) (*decoded, error) {
+	d := decoder{b: b}
+	if d.uint() != encodingVersion || d.bad {
+		return nil, errEncoding
+	}
+	out := &decoded{terms: make([]string, d.count(1))}
+	for i := range out.terms {
+		out.terms[i] = string(d.bytes(d.count(1)))
+	}
+	out.title = d.numbers(len(out.terms))
+	out.pieces = make([]decodedPiece, d.count(4))
+	for i := range out.pieces {
+		p := &out.pieces[i]
+		p.id = int64(d.uint())
+		p.heading = d.numbers(len(out.terms))
+		p.text = d.numbers(len(out.terms))
+		if dims := d.count(2); dims > 0 {
+			p.scale = math.Float32frombits(binary.LittleEndian.Uint32(pad4(d.bytes(4))))
+			raw := d.bytes(2 * dims)
+			if d.bad || !(p.scale > 0) || math.IsInf(float64(p.scale), 0) {
+				return nil, errEncoding
+			}
+			p.vector = make([]int16, dims)
+			for j := range p.vector {
+				p.vector[j] = int16(binary.LittleEndian.Uint16(raw[2*j:]))
+			}
+		}
+		if d.bad {
+			return nil, errEncoding
+		}
+	}
+	if d.bad || len(d.b) > 0 {
+		return nil, errEncoding
+	}
+	return out, nil
+}
+
+func pad4(b []byte) []byte {
+	if len(b) < 4 {
+		return slices.Grow(b, 4)[:4]
+	}
+	return b
+}

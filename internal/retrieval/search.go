@@ -1,0 +1,390 @@
+package retrieval
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"sync"
+
+	"atrium/internal/retrieval/analysis"
+)
+
+// tuning is what ranking depends on; chosen on the train claims of SciFact and
+// checked on sets that it was not chosen on (see package eval).
+type tuning struct {
+	k1, b          float32
+	title, heading float32 // weight of an occurrence there, in occurrences in the text
+	neighbour      float32 // weight of what the pieces beside say
+	near           float64 // weight of words standing together
+	rescored       int     // pieces that nearness is looked at for
+
+	feedbackPieces int     // best pieces that feedback reads; 0 turns it off
+	feedbackTerms  int     // words it adds at most
+	feedback       float64 // weight of its best word, in mean weights of the question's
+
+	vector     float64 // weight of the cosine in the fusion, lexical has the rest
+	candidates int     // pieces from either side that are fused
+}
+
+var tuned = tuning{
+	k1: 1.2, b: 0.7, title: 1, heading: 1, neighbour: 0.3, near: 0.3, rescored: 100,
+	feedbackPieces: 8, feedbackTerms: 16, feedback: 0.3,
+	vector: 0.5, candidates: 200,
+}
+
+// maxQueryTerms bounds the work of one question; the rarest terms are kept.
+const maxQueryTerms = 128
+
+// Search gives the best pieces of the indexes, best first, ties by piece id.
+// The only error is the context's.
+func Search(ctx context.Context, in []*Index, q Query) ([]Hit, error) {
+	return search(ctx, in, q, &tuned)
+}
+
+func search(ctx context.Context, in []*Index, q Query, t *tuning) ([]Hit, error) {
+	if q.Limit <= 0 {
+		q.Limit = 10
+	}
+	q.Limit = min(q.Limit, MaxLimit)
+	s := newSearcher(in, q.Allow, t)
+	defer s.release()
+	if s.pieces == 0 {
+		return nil, ctx.Err()
+	}
+	s.question(q.Text)
+	for _, term := range s.terms {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		s.add(term)
+	}
+	s.feedBack()
+	found := s.best(max(q.Limit, t.rescored, t.candidates))
+	s.nearness(found[:min(len(found), t.rescored)])
+	if v, ok := ask(q.Vector); ok {
+		var err error
+		if found, err = s.fuse(ctx, found, v); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(found, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.id, b.id))
+	})
+	return s.hits(found[:min(len(found), q.Limit)]), ctx.Err()
+}
+
+// part is one segment of one index within a search.
+type part struct {
+	view
+	index  int       // into searcher.snaps
+	base   int       // of its pieces among all of the search
+	admit  []bool    // a document; nil: all that live
+	scores []float32 // a piece
+}
+
+func (p *part) admitted(doc int) bool {
+	if p.admit != nil {
+		return p.admit[doc]
+	}
+	return !p.isDead(doc)
+}
+
+// whole tells that every piece of the part counts.
+func (p *part) whole() bool { return p.admit == nil && p.dead == nil }
+
+// queryTerm is a term of the question, resolved.
+type queryTerm struct {
+	text   string
+	weight float64 // how much the question says it: times, or feedback's share
+	idf    float64
+	df     int
+	number []uint32 // a snapshot; absent where none
+	lists  [][]posting
+}
+
+const absent = math.MaxUint32
+
+// searcher is the state of one Search.
+type searcher struct {
+	*tuning
+	snaps  []*snapshot
+	parts  []part
+	pieces int     // admitted
+	mean   float64 // length
+	norm   []float32
+	terms  []queryTerm
+	words  []string // the question's terms in order, for nearness
+	scores []float32
+}
+
+var scorePool = sync.Pool{New: func() any { return new([]float32) }}
+
+func newSearcher(in []*Index, allow func(int64) bool, t *tuning) *searcher {
+	s := &searcher{tuning: t}
+	seen := make(map[*Index]bool, len(in))
+	asked := map[int64]bool{}
+	var total int64
+	size := 0
+	for _, x := range in {
+		if x == nil || seen[x] {
+			continue
+		}
+		seen[x] = true
+		snap := x.now.Load()
+		for _, v := range snap.views {
+			p := part{view: v, index: len(s.snaps), base: size}
+			if allow != nil {
+				p.admit = make([]bool, len(v.docs))
+				for d, id := range v.docs {
+					if v.isDead(d) {
+						continue
+					}
+					ok, known := asked[id]
+					if !known {
+						ok = allow(id)
+						asked[id] = ok
+					}
+					p.admit[d] = ok
+				}
+			}
+			if p.whole() {
+				s.pieces += len(v.pieces)
+				total += v.total
+			} else {
+				for d := range v.docs {
+					if !p.admitted(d) {
+						continue
+					}
+					for ord := v.starts[d]; ord < v.starts[d+1]; ord++ {
+						s.pieces++
+						total += int64(v.length[ord])
+					}
+				}
+			}
+			size += len(v.pieces)
+			s.parts = append(s.parts, p)
+		}
+		s.snaps = append(s.snaps, snap)
+	}
+	s.mean = float64(total) / float64(max(1, s.pieces))
+	s.norm = make([]float32, maxLength+1)
+	for l := range s.norm {
+		s.norm[l] = t.k1 * (1 - t.b + t.b*float32(float64(l)/max(1, s.mean)))
+	}
+	buf := *scorePool.Get().(*[]float32)
+	if cap(buf) < size {
+		buf = make([]float32, size)
+	}
+	s.scores = buf[:size]
+	clear(s.scores)
+	for i := range s.parts {
+		p := &s.parts[i]
+		p.scores = s.scores[p.base : p.base+len(p.pieces)]
+	}
+	return s
+}
+
+func (s *searcher) release() { scorePool.Put(&s.scores) }
+
+// resolve finds a term's postings and rarity among the admitted pieces.
+func (s *searcher) resolve(text string, weight float64) queryTerm {
+	t := queryTerm{text: text, weight: weight, number: make([]uint32, len(s.snaps)), lists: make([][]posting, len(s.parts))}
+	for i, snap := range s.snaps {
+		n, ok := snap.dict.lookup(text)
+		if !ok {
+			n = absent
+		}
+		t.number[i] = n
+	}
+	for i := range s.parts {
+		p := &s.parts[i]
+		n := t.number[p.index]
+		if n == absent {
+			continue
+		}
+		list := p.postings(n)
+		t.lists[i] = list
+		if p.whole() {
+			t.df += len(list)
+			continue
+		}
+		for _, post := range list {
+			if p.admitted(int(p.doc[post.ord])) {
+				t.df++
+			}
+		}
+	}
+	t.idf = math.Log(1 + (float64(s.pieces-t.df)+0.5)/(float64(t.df)+0.5))
+	return t
+}
+
+// question reads the question's terms. Stop words count only when it has no
+// other, so that "to be or not to be" finds something.
+func (s *searcher) question(text string) {
+	var order, stops []string
+	times := map[string]float64{}
+	var an analysis.Analyzer
+	n := 0
+	an.Terms(text, func(t analysis.Token) {
+		if n++; n > 1<<13 {
+			return
+		}
+		if !t.Extra {
+			s.words = append(s.words, t.Term)
+		}
+		if times[t.Term]++; times[t.Term] > 1 {
+			return
+		}
+		if t.Stop {
+			stops = append(stops, t.Term)
+		} else {
+			order = append(order, t.Term)
+		}
+	})
+	if len(order) == 0 {
+		order = stops
+	}
+	for _, w := range order {
+		s.terms = append(s.terms, s.resolve(w, times[w]))
+	}
+	if len(s.terms) > maxQueryTerms {
+		keep := slices.Clone(s.terms)
+		slices.SortStableFunc(keep, func(a, b queryTerm) int { return cmp.Compare(b.idf*b.weight, a.idf*a.weight) })
+		floor := keep[maxQueryTerms-1]
+		s.terms = slices.DeleteFunc(s.terms, func(t queryTerm) bool { return t.idf*t.weight < floor.idf*floor.weight })
+		s.terms = s.terms[:min(len(s.terms), 2*maxQueryTerms)]
+	}
+}
+
+// add adds a term's BM25F to the scores, and a share of it to the pieces on
+// either side in the same document: what stands across a cut counts for both.
+func (s *searcher) add(t queryTerm) {
+	if t.df == 0 {
+		return
+	}
+	var boost [256]float32
+	for f := range boost {
+		boost[f] = s.title*float32(f&0x0F) + s.heading*float32(f>>4)
+	}
+	factor := float32(t.idf * t.weight)
+	aside := s.neighbour
+	for i, list := range t.lists {
+		p := &s.parts[i]
+		scores, length, doc := p.scores, p.length, p.doc
+		whole := p.whole()
+		for j, post := range list {
+			d := doc[post.ord]
+			if !whole && !p.admitted(int(d)) {
+				continue
+			}
+			tf := float32(post.body) + boost[post.fields]
+			v := factor * tf * (s.k1 + 1) / (tf + s.norm[length[post.ord]])
+			scores[post.ord] += v
+			if aside == 0 || post.body == 0 {
+				continue
+			}
+			// A neighbour that has the word itself needs no help.
+			if o := post.ord; o > 0 && doc[o-1] == d && (j == 0 || list[j-1].ord != o-1) {
+				scores[o-1] += aside * v
+			}
+			if o := int(post.ord) + 1; o < len(doc) && doc[o] == d && (j+1 == len(list) || int(list[j+1].ord) != o) {
+				scores[o] += aside * v
+			}
+		}
+	}
+}
+
+// candidate is a piece that may be a hit.
+type candidate struct {
+	part, ord int
+	id        int64
+	score     float64
+	lexical   float64
+	vector    float64
+}
+
+// better orders candidates: higher score, then lower id.
+func (a candidate) better(b candidate) bool {
+	return a.score > b.score || a.score == b.score && a.id < b.id
+}
+
+// best takes the n pieces of the highest score above 0, in no order.
+func (s *searcher) best(n int) []candidate {
+	h := make(heap, 0, n)
+	for i := range s.parts {
+		p := &s.parts[i]
+		for ord, v := range p.scores {
+			if v <= 0 || len(h) == n && float64(v) < h[0].score {
+				continue
+			}
+			h = h.offer(candidate{part: i, ord: ord, id: p.pieces[ord], score: float64(v), lexical: float64(v)}, n)
+		}
+	}
+	return h
+}
+
+// heap holds the best candidates, the worst of them first.
+type heap []candidate
+
+func (h heap) offer(c candidate, n int) heap {
+	if len(h) < n {
+		h = append(h, c)
+		for i := len(h) - 1; i > 0; {
+			up := (i - 1) / 2
+			if !h[up].better(h[i]) {
+				break
+			}
+			h[up], h[i] = h[i], h[up]
+			i = up
+		}
+		return h
+	}
+	if n == 0 || !c.better(h[0]) {
+		return h
+	}
+	h[0] = c
+	for i := 0; ; {
+		down := 2*i + 1
+		if down >= len(h) {
+			break
+		}
+		if down+1 < len(h) && h[down].better(h[down+1]) {
+			down++
+		}
+		if !h[i].better(h[down]) {
+			break
+		}
+		h[i], h[down] = h[down], h[i]
+		i = down
+	}
+	return h
+}
+
+// hits explains what was found.
+func (s *searcher) hits(found []candidate) []Hit {
+	out := make([]Hit, len(found))
+	all := 0.0
+	for _, t := range s.terms {
+		all += t.idf
+	}
+	terms := make([]Term, len(found)*len(s.terms))
+	for i, c := range found {
+		p := &s.parts[c.part]
+		h := Hit{PieceID: c.id, DocumentID: p.docs[p.doc[c.ord]], Score: c.score, Lexical: c.lexical, Vector: c.vector}
+		h.Terms, terms = terms[:len(s.terms):len(s.terms)], terms[len(s.terms):]
+		has := 0.0
+		for j, t := range s.terms {
+			_, ok := slices.BinarySearchFunc(t.lists[c.part], c.ord, func(p posting, ord int) int { return int(p.ord) - ord })
+			h.Terms[j] = Term{Text: t.text, Weight: t.idf, Found: ok}
+			if ok {
+				has += t.idf
+			}
+		}
+		if all > 0 {
+			h.Coverage = has / all
+		}
+		out[i] = h
+	}
+	return out
+}

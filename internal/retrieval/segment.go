@@ -1,0 +1,226 @@
+package retrieval
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+)
+
+// posting says that a piece of the segment holds a term: how often in its text,
+// and in four bits each how often in the title (low) and headings (high).
+type posting struct {
+	ord    uint16
+	body   uint8
+	fields uint8
+}
+
+// maxPieces bounds a segment: its ordinals fit posting, its sums stay in cache,
+// and merging one never takes long.
+const maxPieces = 8192
+
+// segment is an immutable run of documents; a piece is named by its ordinal.
+type segment struct {
+	docs   []int64  // document ids
+	starts []uint16 // first ordinal of each document, and the end
+	pieces []int64  // piece ids
+	doc    []uint16 // document of each piece, as an index into docs
+	length []uint16 // terms in the text of each piece, capped
+	total  int64    // sum of length
+
+	// Postings: of terms[i] they are posts[offs[i]:offs[i+1]], by ordinal.
+	terms []uint32
+	offs  []uint32
+	posts []posting
+
+	// The text of each piece as term numbers in order, uvarints.
+	seqOff []uint32
+	seq    []byte
+
+	vec vectors
+}
+
+const maxLength = 2047
+
+func (s *segment) postings(term uint32) []posting {
+	i, ok := slices.BinarySearch(s.terms, term)
+	if !ok {
+		return nil
+	}
+	return s.posts[s.offs[i]:s.offs[i+1]]
+}
+
+// sequence appends the terms of a piece's text in order.
+func (s *segment) sequence(ord int, out []uint32) []uint32 {
+	b := s.seq[s.seqOff[ord]:s.seqOff[ord+1]]
+	for len(b) > 0 {
+		if c := b[0]; c < 0x80 {
+			out = append(out, uint32(c))
+			b = b[1:]
+			continue
+		}
+		v, n := binary.Uvarint(b)
+		out = append(out, uint32(v))
+		b = b[n:]
+	}
+	return out
+}
+
+func (s *segment) bytes() int64 {
+	return int64(8*len(s.docs) + 2*len(s.starts) + 8*len(s.pieces) + 2*len(s.doc) + 2*len(s.length) +
+		4*len(s.terms) + 4*len(s.offs) + 4*len(s.posts) + 4*len(s.seqOff) + len(s.seq) + s.vec.bytes())
+}
+
+// newSegment indexes pieces of one document; number gives a term's number in the index.
+func newSegment(docID int64, d *decoded, pieces []decodedPiece, number []uint32) *segment {
+	s := &segment{
+		docs:   []int64{docID},
+		starts: []uint16{0, uint16(len(pieces))},
+		pieces: make([]int64, len(pieces)),
+		doc:    make([]uint16, len(pieces)),
+		length: make([]uint16, len(pieces)),
+		seqOff: make([]uint32, 1, len(pieces)+1),
+	}
+	type entry struct {
+		term uint32
+		posting
+	}
+	var all []entry
+	counts := map[uint32]posting{}
+	for ord, p := range pieces {
+		clear(counts)
+		for _, t := range p.text {
+			c := counts[t]
+			if c.body < math.MaxUint8 {
+				c.body++
+			}
+			counts[t] = c
+			s.seq = binary.AppendUvarint(s.seq, uint64(number[t]))
+		}
+		for _, t := range d.title {
+			c := counts[t]
+			if c.fields&0x0F < 0x0F {
+				c.fields++
+			}
+			counts[t] = c
+		}
+		for _, t := range p.heading {
+			c := counts[t]
+			if c.fields>>4 < 0x0F {
+				c.fields += 0x10
+			}
+			counts[t] = c
+		}
+		for t, c := range counts {
+			c.ord = uint16(ord)
+			all = append(all, entry{number[t], c})
+		}
+		s.pieces[ord] = p.id
+		s.length[ord] = uint16(min(len(p.text), maxLength))
+		s.total += int64(s.length[ord])
+		s.seqOff = append(s.seqOff, uint32(len(s.seq)))
+	}
+	slices.SortFunc(all, func(a, b entry) int {
+		if a.term != b.term {
+			return int(int64(a.term) - int64(b.term))
+		}
+		return int(a.ord) - int(b.ord)
+	})
+	s.posts = make([]posting, len(all))
+	for i, e := range all {
+		if i == 0 || e.term != all[i-1].term {
+			s.terms = append(s.terms, e.term)
+			s.offs = append(s.offs, uint32(i))
+		}
+		s.posts[i] = e.posting
+	}
+	s.offs = append(s.offs, uint32(len(all)))
+	s.vec = newVectors(pieces)
+	return s
+}
+
+// merge joins segments without the documents that died in them.
+func merge(in []view) *segment {
+	out := &segment{starts: []uint16{0}, seqOff: []uint32{0}, offs: []uint32{0}}
+	const gone = math.MaxUint16
+	moved := make([][]uint16, len(in)) // ordinal before → after
+	nTerms, nPosts, nSeq, nPieces := 0, 0, 0, 0
+	for _, v := range in {
+		nTerms = max(nTerms, len(v.terms))
+		nPosts += len(v.posts)
+		nSeq += len(v.seq)
+		nPieces += len(v.pieces)
+	}
+	out.pieces = make([]int64, 0, nPieces)
+	out.doc = make([]uint16, 0, nPieces)
+	out.length = make([]uint16, 0, nPieces)
+	out.seq = make([]byte, 0, nSeq)
+	out.posts = make([]posting, 0, nPosts)
+	out.terms = make([]uint32, 0, nTerms)
+	for i, v := range in {
+		moved[i] = make([]uint16, len(v.pieces))
+		for d, id := range v.docs {
+			dead := v.isDead(d)
+			for ord := v.starts[d]; ord < v.starts[d+1]; ord++ {
+				if dead {
+					moved[i][ord] = gone
+					continue
+				}
+				moved[i][ord] = uint16(len(out.pieces))
+				out.pieces = append(out.pieces, v.pieces[ord])
+				out.doc = append(out.doc, uint16(len(out.docs)))
+				out.length = append(out.length, v.length[ord])
+				out.total += int64(v.length[ord])
+				out.seq = append(out.seq, v.seq[v.seqOff[ord]:v.seqOff[ord+1]]...)
+				out.seqOff = append(out.seqOff, uint32(len(out.seq)))
+			}
+			if !dead {
+				out.docs = append(out.docs, id)
+				out.starts = append(out.starts, uint16(len(out.pieces)))
+			}
+		}
+	}
+	at := make([]int, len(in))
+	for {
+		next := uint32(math.MaxUint32)
+		for i, v := range in {
+			if at[i] < len(v.terms) {
+				next = min(next, v.terms[at[i]])
+			}
+		}
+		if next == math.MaxUint32 {
+			break
+		}
+		before := len(out.posts)
+		for i, v := range in {
+			if at[i] == len(v.terms) || v.terms[at[i]] != next {
+				continue
+			}
+			for _, p := range v.posts[v.offs[at[i]]:v.offs[at[i]+1]] {
+				if to := moved[i][p.ord]; to != gone {
+					p.ord = to
+					out.posts = append(out.posts, p)
+				}
+			}
+			at[i]++
+		}
+		if len(out.posts) > before {
+			out.terms = append(out.terms, next)
+			out.offs = append(out.offs, uint32(len(out.posts)))
+		}
+	}
+	out.terms = slices.Clip(slices.Clone(out.terms))
+	out.offs = slices.Clip(slices.Clone(out.offs))
+	out.vec = mergeVectors(in, moved, gone, len(out.pieces))
+	return out
+}
+
+// view is a segment as one snapshot sees it.
+type view struct {
+	*segment
+	dead []uint64 // bit a document of the segment; nil: none
+	lost int      // pieces of dead documents
+}
+
+func (v view) isDead(doc int) bool {
+	return v.dead != nil && v.dead[doc>>6]&(1<<(doc&63)) != 0
+}
