@@ -1,0 +1,205 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"atrium/internal/authz"
+	"atrium/internal/fail"
+)
+
+// gate finds the principal, decides on the operation's need, and opens the
+// scope, all before the body is read.
+func (a *API) gate(o Op) func(huma.Context, func(huma.Context)) {
+	return func(hc huma.Context, next func(huma.Context)) {
+		r, w := humago.Unwrap(hc)
+		if o.Needs.IsPublic() {
+			next(hc)
+			return
+		}
+		p, err := a.opts.Auth.Authenticate(r, o.NoKey)
+		if err == nil && p == nil {
+			err = fail.Unauthenticated("sign in first: send Authorization: Bearer with a platform token or a personal API key")
+		}
+		if err == nil {
+			if d := authz.Decide(p, o.Needs); !d.Allowed {
+				err = fail.Forbidden("%s", d.Reason)
+			}
+		}
+		if err != nil {
+			a.writeFailure(r.Context(), w, err)
+			return
+		}
+		next(huma.WithContext(hc, authz.With(r.Context(), authz.For(p))))
+	}
+}
+
+type requestKey struct{}
+
+// exchange is what a handler may want of the HTTP exchange.
+type exchange struct {
+	id string
+	w  http.ResponseWriter
+	r  *http.Request
+}
+
+// RequestID is the id that the answer carries as X-Request-Id.
+func RequestID(ctx context.Context) string {
+	if x, ok := ctx.Value(requestKey{}).(*exchange); ok {
+		return x.id
+	}
+	return ""
+}
+
+// Header is a header of the request, as sent.
+func Header(ctx context.Context, name string) string {
+	return ctx.Value(requestKey{}).(*exchange).r.Header.Get(name)
+}
+
+// RemoteIP is the address the request came from.
+func RemoteIP(ctx context.Context) string {
+	host, _, err := net.SplitHostPort(ctx.Value(requestKey{}).(*exchange).r.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	return host
+}
+
+// SetCookie adds a cookie to the answer.
+func SetCookie(ctx context.Context, c *http.Cookie) {
+	http.SetCookie(ctx.Value(requestKey{}).(*exchange).w, c)
+}
+
+// Cookie is the value of a cookie of the request, or empty.
+func Cookie(ctx context.Context, name string) string {
+	c, err := ctx.Value(requestKey{}).(*exchange).r.Cookie(name)
+	if err != nil {
+		return ""
+	}
+	return c.Value
+}
+
+var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9._-]{8,64}$`)
+
+// ServeHTTP serves the operations and answers the unknown in the envelope.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := r.Header.Get("X-Request-Id")
+	if !requestIDForm.MatchString(id) {
+		id = rand.Text()
+	}
+	w.Header().Set("X-Request-Id", id)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	rec := &recorder{ResponseWriter: w}
+	x := &exchange{id: id, w: rec}
+	start := time.Now()
+	ctx := context.WithValue(r.Context(), requestKey{}, x)
+	r = r.WithContext(ctx)
+	x.r = r
+	if path := trimService(r.URL.Path); path != r.URL.Path {
+		u := *r.URL
+		u.Path, u.RawPath = path, ""
+		r.URL = &u
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			if v == http.ErrAbortHandler {
+				panic(v)
+			}
+			a.opts.Log.ErrorContext(ctx, "panic in an operation", slog.Any("panic", v), slog.String("request_id", id), slog.String("stack", string(debug.Stack())))
+			if rec.status == 0 {
+				a.writeFailure(ctx, rec, fail.As(nil))
+			}
+		}
+		observe(r.Pattern, rec.status, time.Since(start))
+		if rec.status >= 500 || a.opts.Log.Enabled(ctx, slog.LevelDebug) {
+			a.opts.Log.InfoContext(ctx, "request", slog.String("method", r.Method), slog.String("route", r.Pattern),
+				slog.Int("status", rec.status), slog.Duration("took", time.Since(start)), slog.String("request_id", id))
+		}
+	}()
+	if _, pattern := a.mux.Handler(r); pattern == "" {
+		a.unknown(ctx, rec, r)
+		return
+	}
+	a.mux.ServeHTTP(rec, r)
+}
+
+func (a *API) unknown(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		probe := &http.Request{Method: m, URL: r.URL, Host: r.Host}
+		if _, pattern := a.mux.Handler(probe); pattern != "" {
+			allowed = append(allowed, m)
+		}
+	}
+	if len(allowed) == 0 {
+		a.writeFailure(ctx, w, fail.NotFound("there is no such address; see /docs for the operations"))
+		return
+	}
+	if slices.Contains(allowed, http.MethodGet) {
+		allowed = append(allowed, http.MethodHead)
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	a.writeFailure(ctx, w, &fail.Error{Code: fail.CodeNoMethod, Message: "this address does not take " + r.Method + "; it takes " + strings.Join(allowed, ", ")})
+}
+
+// Knows tells whether a path belongs to an operation, whatever the method.
+func (a *API) Knows(r *http.Request) bool {
+	path := trimService(r.URL.Path)
+	return strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/v2/api/") || path != r.URL.Path || path == "/user-token"
+}
+
+func (a *API) writeFailure(ctx context.Context, w http.ResponseWriter, err error) {
+	var h http.Header
+	out := a.failure(ctx, err)
+	if he, ok := out.(huma.HeadersError); ok {
+		h = he.GetHeaders()
+		out = out.(interface{ Unwrap() error }).Unwrap()
+	}
+	f := out.(*failure)
+	for k, v := range h {
+		w.Header()[k] = v
+	}
+	if f.status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	b := mustJSON(f)
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+	w.WriteHeader(f.status)
+	_, _ = w.Write(b)
+}
+
+// recorder remembers the status, for the log and the figures.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *recorder) WriteHeader(s int) {
+	if r.status == 0 {
+		r.status = s
+	}
+	r.ResponseWriter.WriteHeader(s)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

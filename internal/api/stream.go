@@ -1,0 +1,115 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// Events writes a text/event-stream. Real clients parse single lines and break
+// on comments and on cut characters, so each event is written whole: an id
+// line, an event line, one data line of JSON, a blank line, then a flush.
+type Events struct {
+	w   http.ResponseWriter
+	rc  *http.ResponseController
+	buf bytes.Buffer
+}
+
+// writeTimeout bounds one write to a client that does not read.
+const writeTimeout = 30 * time.Second
+
+// Add puts an event into the buffer; data is JSON without line breaks. An
+// empty id writes no id line.
+func (e *Events) Add(id, name string, data []byte) {
+	if id != "" {
+		e.buf.WriteString("id: ")
+		e.buf.WriteString(id)
+		e.buf.WriteByte('\n')
+	}
+	e.buf.WriteString("event: ")
+	e.buf.WriteString(name)
+	e.buf.WriteString("\ndata: ")
+	e.buf.Write(data)
+	e.buf.WriteString("\n\n")
+}
+
+// Flush sends what was added.
+func (e *Events) Flush() error {
+	if e.buf.Len() == 0 {
+		return nil
+	}
+	_ = e.rc.SetWriteDeadline(time.Now().Add(writeTimeout))
+	_, err := e.w.Write(e.buf.Bytes())
+	e.buf.Reset()
+	if err != nil {
+		return err
+	}
+	return e.rc.Flush()
+}
+
+// Stream declares an operation that answers an event stream. start runs first
+// and may still fail with an envelope; what it returns then writes the events,
+// until it ends or the client goes away, which ends its context.
+func Stream[In any](a *API, o Op, start func(context.Context, *In) (func(context.Context, *Events) error, error)) {
+	h := a.declare(o)
+	h.Responses = map[string]*huma.Response{"200": {
+		Description: "Events, each an id, a name and one line of JSON.",
+		Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: "string"}}},
+	}}
+	huma.Register(a.huma, h, func(ctx context.Context, in *In) (*huma.StreamResponse, error) {
+		run, err := start(ctx, in)
+		if err != nil {
+			return nil, a.failure(ctx, err)
+		}
+		return &huma.StreamResponse{Body: func(hc huma.Context) {
+			_, w := humago.Unwrap(hc)
+			w.Header().Set("Content-Type", "text/event-stream")
+			w.Header().Set("Cache-Control", "no-cache")
+			w.Header().Set("X-Accel-Buffering", "no")
+			w.WriteHeader(http.StatusOK)
+			e := &Events{w: w, rc: http.NewResponseController(w)}
+			if err := run(ctx, e); err != nil && ctx.Err() == nil {
+				_ = a.failure(ctx, err)
+			}
+			_ = e.Flush()
+		}}, nil
+	})
+}
+
+// Content is a file to be downloaded.
+type Content struct {
+	Name      string
+	MediaType string
+	Modified  time.Time
+	Body      io.ReadSeekCloser
+}
+
+// Download declares an operation that answers raw bytes, always as an
+// attachment that no browser runs.
+func Download[In any](a *API, o Op, open func(context.Context, *In) (Content, error)) {
+	h := a.declare(o)
+	h.Responses = map[string]*huma.Response{"200": {
+		Description: "The bytes.",
+		Content:     map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
+	}}
+	huma.Register(a.huma, h, func(ctx context.Context, in *In) (*huma.StreamResponse, error) {
+		c, err := open(ctx, in)
+		if err != nil {
+			return nil, a.failure(ctx, err)
+		}
+		return &huma.StreamResponse{Body: func(hc huma.Context) {
+			defer func() { _ = c.Body.Close() }()
+			r, w := humago.Unwrap(hc)
+			w.Header().Set("Content-Type", "application/octet-stream")
+			w.Header().Set("Content-Disposition", disposition(c.Name))
+			w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'")
+			w.Header().Set("Cache-Control", "private, max-age=0, must-revalidate")
+			http.ServeContent(w, r, "", c.Modified, c.Body)
+		}}, nil
+	})
+}

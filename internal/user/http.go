@@ -1,0 +1,130 @@
+package user
+
+import (
+	"context"
+	"net/http"
+
+	"atrium/internal/api"
+	"atrium/internal/authz"
+)
+
+type credentials struct {
+	Console string `header:"X-Atrium-Console" enum:"1" doc:"Sent by the console: the session also comes as an HttpOnly cookie."`
+	Body    struct {
+		Username string `json:"username" minLength:"1" maxLength:"254" doc:"The e-mail address."`
+		Password string `json:"password" minLength:"1" maxLength:"1000"`
+	} `contentType:"application/x-www-form-urlencoded"`
+}
+
+type refreshing struct {
+	Authorization string `header:"Authorization" doc:"Bearer, with the access_token of sign-in."`
+}
+
+type setup struct {
+	Console string `header:"X-Atrium-Console" enum:"1" doc:"Sent by the console: the session also comes as an HttpOnly cookie."`
+	Body    struct {
+		Token    string `json:"token" minLength:"1" maxLength:"200" doc:"From the address that the server printed at its first start."`
+		Password string `json:"password" minLength:"1" maxLength:"1000" doc:"At least 8 characters, upper and lower case."`
+	}
+}
+
+type appUser struct {
+	Secret string `header:"ejento-auth-key" doc:"The application secret."`
+	Body   struct {
+		Email    string `json:"email" minLength:"3" maxLength:"254"`
+		FullName string `json:"full_name,omitempty" maxLength:"200"`
+	}
+}
+
+type flag struct {
+	Name     string `json:"name"`
+	IsActive bool   `json:"is_active"`
+}
+
+type flags struct {
+	Items []flag `json:"items"`
+}
+
+type keyList struct{ api.Paging }
+
+type keyDraft struct{ Body KeyDraft }
+
+type keyID struct {
+	ID int64 `path:"api_key_id" minimum:"1"`
+}
+
+// Mount declares the operations.
+func (u *Users) Mount(a *api.API) {
+	api.Do(a, api.Op{ID: "signIn", Route: "POST /auth-service/api/v2/login/access-token", Title: "Authenticate User", Group: "Authentication",
+		Doc:     "Checks an e-mail address and a password and answers two tokens, which are not interchangeable.",
+		Message: "Signed in", Needs: authz.Public("it is how one gets credentials")},
+		func(ctx context.Context, in *credentials) (Tokens, error) {
+			t, err := u.SignIn(ctx, in.Body.Username, in.Body.Password, api.RemoteIP(ctx))
+			if err == nil && in.Console != "" {
+				u.giveCookie(ctx, t)
+			}
+			return t, err
+		})
+	api.Do(a, api.Op{ID: "refreshAccessToken", Route: "POST /auth-service/api/v2/users/refresh-access-token", Title: "Refresh Access Token", Group: "Authentication",
+		Doc:     "Replaces both tokens. The replaced platform token works for a minute more; using a replaced access token again ends the whole session.",
+		Message: "Refreshed", Needs: authz.Public("the access token in the Authorization header is checked by the operation itself")},
+		func(ctx context.Context, in *refreshing) (Tokens, error) {
+			r := &http.Request{Header: http.Header{"Authorization": {in.Authorization}}}
+			access, _ := bearerOf(r)
+			return u.Refresh(ctx, access)
+		})
+	api.Do(a, api.Op{ID: "setUpServer", Route: "POST /auth-service/api/v2/setup", Title: "Choose the first password", Group: "Authentication",
+		Doc:     "Uses the one-time token that the server printed at its first start.",
+		Message: "Signed in", Needs: authz.Public("the one-time token in the body is the proof")},
+		func(ctx context.Context, in *setup) (Tokens, error) {
+			t, err := u.Setup(ctx, in.Body.Token, in.Body.Password)
+			if err == nil && in.Console != "" {
+				u.giveCookie(ctx, t)
+			}
+			return t, err
+		})
+	api.None(a, api.Op{ID: "signOut", Route: "POST /auth-service/api/v2/logout", Title: "Sign out", Group: "Authentication",
+		Doc: "Ends the session that is used, and takes the console's cookie away.", NoKey: true,
+		Message: "Signed out", Needs: authz.To(authz.View, authz.User)},
+		func(ctx context.Context, _ *struct{}) error {
+			u.takeCookie(ctx)
+			return u.SignOut(ctx, authz.From(ctx))
+		})
+	api.Do(a, api.Op{ID: "listLoginFlags", Route: "GET /auth-service/api/v2/feature-flags/logins", Title: "Get the enabled ways to sign in", Group: "Authentication",
+		Doc: "Signing in by password is always there. The ways listed need their service to be configured.", Needs: authz.Public("the sign-in page shows it")},
+		func(context.Context, *struct{}) (flags, error) {
+			return flags{Items: []flag{{Name: "otp"}, {Name: "microsoft_sso"}, {Name: "google_sso"}, {Name: "linkedin_sso"}, {Name: "github_sso"}, {Name: "okta_sso"}}}, nil
+		})
+	api.Do(a, api.Op{ID: "createUserToken", Route: "POST /user-token", Title: "Get a token for a user of an application", Group: "Authentication", Status: http.StatusCreated, Bare: true,
+		Doc:   "For a chat bot that knows the application secret: answers a platform token of the person, who is created when unknown.",
+		Needs: authz.Public("the application secret in the header is the proof")},
+		func(ctx context.Context, in *appUser) (AppToken, error) {
+			return u.TokenFor(ctx, in.Secret, in.Body.Email, in.Body.FullName)
+		})
+	api.Do(a, api.Op{ID: "getMe", Route: "GET /api/v2/users/me", Title: "Get authenticated User", Group: "Users", Doc: "Who you are to the server.",
+		Needs: authz.To(authz.View, authz.User)},
+		func(ctx context.Context, _ *struct{}) (User, error) { return u.Me(ctx, authz.From(ctx)) })
+	api.Many(a, api.Op{ID: "listAPIKeys", Route: "GET /api/v2/api-keys", Title: "Get your API keys", Group: "API Keys", Doc: "Your own keys, without their secrets; revoked ones are left out.",
+		Needs: authz.To(authz.View, authz.APIKey)}, "api_keys",
+		func(ctx context.Context, in *keyList) ([]Key, int, error) {
+			return u.Keys(ctx, authz.From(ctx), in.Paging)
+		})
+	api.Do(a, api.Op{ID: "createAPIKey", Route: "POST /api/v2/api-keys", Title: "Create an API key", Group: "API Keys", Status: http.StatusCreated,
+		Doc: "The key is shown this once. Alone as the bearer it acts as you; beside another user's token it names the calling application.", Message: "API key created",
+		Needs: authz.To(authz.Create, authz.APIKey)},
+		func(ctx context.Context, in *keyDraft) (NewKey, error) {
+			return u.CreateKey(ctx, authz.From(ctx), in.Body)
+		})
+	api.None(a, api.Op{ID: "revokeAPIKey", Route: "DELETE /api/v2/api-keys/{api_key_id}", Title: "Revoke an API key", Group: "API Keys", Doc: "The key stops working at once.", Message: "API key revoked",
+		Needs: authz.To(authz.Delete, authz.APIKey)},
+		func(ctx context.Context, in *keyID) error { return u.RevokeKey(ctx, authz.From(ctx), in.ID) })
+}
+
+func (u *Users) giveCookie(ctx context.Context, t Tokens) {
+	api.SetCookie(ctx, &http.Cookie{Name: cookieName, Value: t.PlatformToken, Path: "/", MaxAge: t.ExpiresIn,
+		HttpOnly: true, Secure: u.secure, SameSite: http.SameSiteStrictMode})
+}
+
+func (u *Users) takeCookie(ctx context.Context) {
+	api.SetCookie(ctx, &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1, HttpOnly: true, Secure: u.secure, SameSite: http.SameSiteStrictMode})
+}

@@ -1,0 +1,137 @@
+package user
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"atrium/internal/api"
+	"atrium/internal/authz"
+	"atrium/internal/db"
+	"atrium/internal/fail"
+)
+
+// Key is an API key, without its secret.
+type Key struct {
+	ID         int64      `json:"id" db:"id"`
+	Name       string     `json:"name" db:"name"`
+	Prefix     string     `json:"prefix" db:"prefix" doc:"The first characters, to tell keys apart."`
+	Scopes     []string   `json:"scopes" db:"scopes,json"`
+	ExpiresOn  *time.Time `json:"expires_on" db:"expires_on" nullable:"true"`
+	LastUsedOn *time.Time `json:"last_used_on" db:"last_used_on" nullable:"true"`
+	CreatedBy  string     `json:"created_by" db:"created_by"`
+	CreatedOn  time.Time  `json:"created_on" db:"created_on"`
+}
+
+// NewKey is a Key with its secret, which is shown this once.
+type NewKey struct {
+	Key
+	Secret string `json:"key" doc:"The key itself; it cannot be shown again."`
+}
+
+// KeyDraft is a key to be made.
+type KeyDraft struct {
+	Name      string     `json:"name" minLength:"1" maxLength:"100" doc:"What it is for."`
+	Scopes    []string   `json:"scopes,omitempty" maxItems:"50" doc:"What it may do, as resource:action; all that you may when empty. Either half may be *."`
+	ExpiresOn *time.Time `json:"expires_on,omitempty" nullable:"true" doc:"When it ends; never when empty."`
+}
+
+const keyColumns = `k.id, k.name, k.prefix, k.scopes, k.expires_on, k.last_used_on, k.created_by, k.created_on`
+
+// CreateKey makes a key that acts as the caller.
+func (u *Users) CreateKey(ctx context.Context, sc authz.Scope, d KeyDraft) (NewKey, error) {
+	if len(d.Scopes) == 0 {
+		d.Scopes = []string{"*"}
+	}
+	for _, s := range d.Scopes {
+		if !authz.ValidScope(s) {
+			return NewKey{}, fail.InvalidField("scopes", "scopes: %q is not a scope; write resource:action, such as agent:view", s)
+		}
+	}
+	if d.ExpiresOn != nil && d.ExpiresOn.Before(time.Now()) {
+		return NewKey{}, fail.InvalidField("expires_on", "expires_on: choose a time to come")
+	}
+	if p := sc.Principal(); p.KeyID != 0 {
+		for _, s := range d.Scopes {
+			if !covered(p.Scopes, s) {
+				return NewKey{}, fail.Forbidden("a key cannot make another that may do more than itself")
+			}
+		}
+	}
+	var k NewKey
+	err := u.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
+		var err error
+		k, err = u.storeKey(ctx, tx, sc.Org(), sc.User(), sc.Email(), newToken(keyPrefix), d)
+		return err
+	})
+	return k, err
+}
+
+// covered tells whether the scopes held include s.
+func covered(held []string, s string) bool {
+	for _, h := range held {
+		if h == "*" || h == s {
+			return true
+		}
+	}
+	return false
+}
+
+func (u *Users) storeKey(ctx context.Context, tx *db.Tx, orgID, userID int64, by, secret string, d KeyDraft) (NewKey, error) {
+	k := NewKey{Secret: secret, Key: Key{Name: d.Name, Prefix: secret[:min(len(secret)/2, 10)], Scopes: d.Scopes, ExpiresOn: d.ExpiresOn, CreatedBy: by, CreatedOn: time.Now().UTC().Truncate(time.Microsecond)}}
+	var err error
+	k.ID, err = db.One[int64](ctx, tx, `INSERT INTO api_key (org_id, user_id, name, prefix, hash, scopes, expires_on, created_by, created_on)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`, orgID, userID, k.Name, k.Prefix, digest(secret), db.JSON(k.Scopes), k.ExpiresOn, by, k.CreatedOn)
+	return k, err
+}
+
+// KeepKey stores a key that the operator chose; it stays as it is when known.
+func (u *Users) KeepKey(ctx context.Context, tx *db.Tx, orgID, userID int64, name, secret string) error {
+	if len(secret) < 16 {
+		return fail.Invalid("an API key needs at least 16 characters")
+	}
+	n, err := db.One[int64](ctx, tx, `SELECT COUNT(*) FROM api_key WHERE hash = ? AND revoked_on IS NULL`, digest(secret))
+	if err != nil || n > 0 {
+		return err
+	}
+	_, err = u.storeKey(ctx, tx, orgID, userID, "server", secret, KeyDraft{Name: name, Scopes: []string{"*"}})
+	return err
+}
+
+// NewSecret makes the text of a key.
+func NewSecret() string { return newToken(keyPrefix) }
+
+// Keys are the caller's own keys.
+func (u *Users) Keys(ctx context.Context, sc authz.Scope, p api.Paging) ([]Key, int, error) {
+	where, args := sc.Where(authz.View, authz.APIKey, "k")
+	where = `k.revoked_on IS NULL AND k.user_id = ? AND ` + where
+	args = append([]any{sc.User()}, args...)
+	if p.Search != "" {
+		where += ` AND lower(k.name) LIKE lower(?) ESCAPE '\'`
+		args = append(args, db.Like(p.Search))
+	}
+	order, err := p.Order(map[string]string{"created_on": "k.created_on", "name": "k.name", "last_used_on": "k.last_used_on"}, "k.id")
+	if err != nil {
+		return nil, 0, err
+	}
+	total, err := db.One[int](ctx, u.db, `SELECT COUNT(*) FROM api_key k WHERE `+where, args...)
+	if err != nil {
+		return nil, 0, err
+	}
+	keys, err := db.All[Key](ctx, u.db, `SELECT `+keyColumns+` FROM api_key k WHERE `+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`, append(args, p.Limit(), p.Offset())...)
+	return keys, total, err
+}
+
+// RevokeKey ends a key at once.
+func (u *Users) RevokeKey(ctx context.Context, sc authz.Scope, id int64) error {
+	defer u.cache.forget()
+	where, args := sc.Where(authz.Delete, authz.APIKey, "api_key")
+	return u.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
+		_, err := db.One[int64](ctx, tx, `UPDATE api_key SET revoked_on = ? WHERE id = ? AND revoked_on IS NULL AND `+where+` RETURNING id`,
+			append([]any{time.Now(), id}, args...)...)
+		if errors.Is(err, db.ErrNone) {
+			return fail.NotFound("API key %d is unknown or not visible to you; check the id", id)
+		}
+		return err
+	})
+}

@@ -1,0 +1,190 @@
+package user
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"hash/crc32"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/alexedwards/argon2id"
+
+	"atrium/internal/fail"
+)
+
+// derive makes a key for one purpose out of the master key.
+func derive(master []byte, purpose string) []byte {
+	k, err := hkdf.Key(sha256.New, master, nil, "atrium "+purpose, 32)
+	if err != nil {
+		panic("user: derive a key: " + err.Error())
+	}
+	return k
+}
+
+// newToken is 256 random bits, with a prefix that scanners recognize.
+func newToken(prefix string) string {
+	var b [32]byte
+	_, _ = rand.Read(b[:])
+	body := prefix + base64.RawURLEncoding.EncodeToString(b[:])
+	return body + fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(body)))
+}
+
+const (
+	keyPrefix     = "atrk_"
+	sessionPrefix = "atrs_"
+	setupPrefix   = "atr1_"
+)
+
+// digest is how tokens and keys are kept.
+func digest(token string) string {
+	h := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(h[:])
+}
+
+// checkPassword holds a new password to the rules.
+func checkPassword(p string) error {
+	var lower, upper bool
+	for _, r := range p {
+		lower = lower || unicode.IsLower(r)
+		upper = upper || unicode.IsUpper(r)
+	}
+	switch {
+	case len([]rune(p)) < 8 || !lower || !upper:
+		return fail.InvalidField("password", "password: use at least 8 characters, with upper and lower case letters")
+	case len(p) > 256:
+		return fail.InvalidField("password", "password: use at most 256 bytes")
+	case leaked[strings.ToLower(p)]:
+		return fail.InvalidField("password", "password: this one is on every list of leaked passwords; choose another")
+	}
+	return nil
+}
+
+// leaked holds the passwords that satisfy the other rules and lead every list
+// of leaked ones, in lower case.
+var leaked = map[string]bool{
+	"password": true, "password1": true, "password12": true, "password123": true, "password1234": true, "password!": true,
+	"passw0rd": true, "p@ssw0rd": true, "p@ssword": true, "qwertyuiop": true, "qwerty123": true, "qwerty12": true,
+	"iloveyou": true, "sunshine": true, "princess": true, "football": true, "baseball": true, "superman": true,
+	"welcome1": true, "welcome123": true, "letmein1": true, "letmein123": true, "admin123": true, "administrator": true,
+	"changeme": true, "changeme1": true, "abcd1234": true, "abc12345": true, "trustno1": true, "starwars": true,
+	"whatever": true, "michelle": true, "jennifer": true, "computer": true, "internet": true, "1q2w3e4r": true, "zaq12wsx": true,
+}
+
+// hasher bounds how many argon2id computations run and wait at once, so that a
+// flood of sign-ins takes neither memory nor both cores.
+type hasher struct {
+	slots  chan struct{}
+	queue  chan struct{}
+	params *argon2id.Params
+	dummy  func() string
+}
+
+func newHasher() *hasher {
+	h := &hasher{
+		slots: make(chan struct{}, 1), queue: make(chan struct{}, 256),
+		params: &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32},
+	}
+	h.dummy = sync.OnceValue(func() string {
+		s, err := argon2id.CreateHash(rand.Text(), h.params)
+		if err != nil {
+			panic("user: hash a password: " + err.Error())
+		}
+		return s
+	})
+	return h
+}
+
+func (h *hasher) enter(ctx context.Context) (func(), error) {
+	select {
+	case h.queue <- struct{}{}:
+	default:
+		return nil, fail.Unavailable("too many people are signing in right now; try again in a few seconds").After(5 * time.Second)
+	}
+	select {
+	case h.slots <- struct{}{}:
+		return func() { <-h.slots; <-h.queue }, nil
+	case <-ctx.Done():
+		<-h.queue
+		return nil, ctx.Err()
+	}
+}
+
+func (h *hasher) hash(ctx context.Context, password string) (string, error) {
+	leave, err := h.enter(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer leave()
+	return argon2id.CreateHash(password, h.params)
+}
+
+// matches compares in the same time whether or not a hash is known.
+func (h *hasher) matches(ctx context.Context, password, hash string) (bool, error) {
+	leave, err := h.enter(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer leave()
+	known := hash != ""
+	if !known {
+		hash = h.dummy()
+	}
+	ok, err := argon2id.ComparePasswordAndHash(password, hash)
+	return ok && known, err
+}
+
+// attempts counts failed sign-ins in a sliding minute, an address and an account.
+type attempts struct {
+	mu   sync.Mutex
+	seen map[string][]time.Time
+}
+
+const (
+	perAccount = 10
+	perAddress = 60
+)
+
+func newAttempts() *attempts { return &attempts{seen: map[string][]time.Time{}} }
+
+// check refuses when an account or address has failed too often lately.
+func (a *attempts) check(account, address string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for key, limit := range map[string]int{"u " + account + " " + address: perAccount, "a " + address: perAddress} {
+		if recent := a.recent(key); len(recent) >= limit {
+			return fail.TooMany("too many failed sign-ins; wait a minute and try again").After(time.Until(recent[0].Add(time.Minute)))
+		}
+	}
+	return nil
+}
+
+func (a *attempts) failed(account, address string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, key := range []string{"u " + account + " " + address, "a " + address} {
+		a.seen[key] = append(a.recent(key), time.Now())
+	}
+	if len(a.seen) > 10_000 {
+		for key := range a.seen {
+			if len(a.recent(key)) == 0 {
+				delete(a.seen, key)
+			}
+		}
+	}
+}
+
+func (a *attempts) recent(key string) []time.Time {
+	all := a.seen[key]
+	for len(all) > 0 && time.Since(all[0]) > time.Minute {
+		all = all[1:]
+	}
+	a.seen[key] = all
+	return all
+}

@@ -1,0 +1,240 @@
+package user
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"atrium/internal/authz"
+	"atrium/internal/db"
+	"atrium/internal/fail"
+)
+
+// Tokens is what a sign-in answers.
+type Tokens struct {
+	AccessToken   string `json:"access_token" doc:"For the authentication service: refreshing, and one's own account."`
+	PlatformToken string `json:"ejento_access_token" doc:"For every other operation, as Authorization: Bearer."`
+	TokenType     string `json:"token_type" enum:"bearer"`
+	ExpiresIn     int    `json:"expires_in" doc:"Seconds until both end."`
+	session       int64
+}
+
+const (
+	sessionLife   = 7 * 24 * time.Hour
+	rotationGrace = time.Minute // the replaced platform token goes on for requests under way
+	issuer        = "atrium"
+	audience      = "auth-service"
+)
+
+// SignIn checks a password and opens a session. It answers alike for an
+// unknown address and a wrong password.
+func (u *Users) SignIn(ctx context.Context, email, password, address string) (Tokens, error) {
+	key := strings.ToLower(strings.TrimSpace(email))
+	if err := u.attempts.check(key, address); err != nil {
+		return Tokens{}, err
+	}
+	type row struct {
+		ID    int64  `db:"id"`
+		OrgID int64  `db:"org_id"`
+		Hash  string `db:"password_hash"`
+	}
+	r, err := db.One[row](ctx, u.db, `SELECT id, org_id, password_hash FROM users WHERE email_key = ? AND is_active = TRUE AND is_deleted = FALSE`, key)
+	if err != nil && !errors.Is(err, db.ErrNone) {
+		return Tokens{}, err
+	}
+	ok, err := u.hashing.matches(ctx, password, r.Hash)
+	if err != nil {
+		return Tokens{}, err
+	}
+	if !ok {
+		u.attempts.failed(key, address)
+		return Tokens{}, fail.Unauthenticated("the e-mail address or the password is wrong; check both and try again")
+	}
+	var t Tokens
+	err = u.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
+		t, err = u.open(ctx, tx, r.OrgID, r.ID, rand.Text())
+		return err
+	})
+	return t, err
+}
+
+// open writes a session: an access token and a platform token of one family.
+func (u *Users) open(ctx context.Context, tx *db.Tx, orgID, userID int64, family string) (Tokens, error) {
+	now := time.Now()
+	expires := now.Add(sessionLife)
+	access, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
+		Issuer: issuer, Audience: jwt.ClaimStrings{audience}, Subject: strconv.FormatInt(userID, 10), ID: rand.Text(),
+		IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expires),
+	}).SignedString(u.signKey)
+	if err != nil {
+		return Tokens{}, err
+	}
+	t := Tokens{AccessToken: access, PlatformToken: newToken(sessionPrefix), TokenType: "bearer", ExpiresIn: int(sessionLife.Seconds())}
+	t.session, err = db.One[int64](ctx, tx, `INSERT INTO session (org_id, user_id, family, kind, access_hash, platform_hash, created_on, expires_on)
+		VALUES (?, ?, ?, 'user', ?, ?, ?, ?) RETURNING id`, orgID, userID, family, digest(access), digest(t.PlatformToken), now, expires)
+	return t, err
+}
+
+// Refresh rotates both tokens of the session that the access token names.
+// Exactly one of several refreshes wins; a token that was replaced before ends
+// its whole family.
+func (u *Users) Refresh(ctx context.Context, access string) (Tokens, error) {
+	bad := fail.Unauthenticated("this access token is not valid any more; sign in again")
+	_, err := jwt.ParseWithClaims(access, &jwt.RegisteredClaims{}, func(*jwt.Token) (any, error) { return u.signKey, nil },
+		jwt.WithValidMethods([]string{"HS256"}), jwt.WithIssuer(issuer), jwt.WithAudience(audience), jwt.WithExpirationRequired())
+	if err != nil {
+		return Tokens{}, bad.Because(err)
+	}
+	type row struct {
+		ID      int64      `db:"id"`
+		OrgID   int64      `db:"org_id"`
+		UserID  int64      `db:"user_id"`
+		Family  string     `db:"family"`
+		Rotated *time.Time `db:"rotated_on"`
+	}
+	var t Tokens
+	reused := false
+	err = u.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
+		now := time.Now()
+		r, err := db.One[row](ctx, tx, `SELECT s.id, s.org_id, s.user_id, s.family, s.rotated_on FROM session s JOIN users p ON p.id = s.user_id
+			WHERE s.access_hash = ? AND s.revoked_on IS NULL AND s.expires_on > ? AND p.is_active = TRUE AND p.is_deleted = FALSE`+tx.Pick("", " FOR UPDATE OF s"),
+			digest(access), now)
+		if errors.Is(err, db.ErrNone) {
+			return bad
+		}
+		if err != nil {
+			return err
+		}
+		if r.Rotated != nil {
+			reused = true
+			_, err := db.Exec(ctx, tx, `UPDATE session SET revoked_on = ? WHERE family = ? AND revoked_on IS NULL`, now, r.Family)
+			return err
+		}
+		if _, err := db.Exec(ctx, tx, `UPDATE session SET rotated_on = ? WHERE id = ?`, now, r.ID); err != nil {
+			return err
+		}
+		t, err = u.open(ctx, tx, r.OrgID, r.UserID, r.Family)
+		return err
+	})
+	u.cache.forget()
+	if err == nil && reused {
+		return Tokens{}, bad
+	}
+	return t, err
+}
+
+// SignOut ends the family of the session that acts.
+func (u *Users) SignOut(ctx context.Context, sc authz.Scope) error {
+	defer u.cache.forget()
+	return u.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
+		_, err := db.Exec(ctx, tx, `UPDATE session SET revoked_on = ? WHERE revoked_on IS NULL
+			AND family = (SELECT family FROM session WHERE id = ? AND user_id = ?)`, time.Now(), sc.Principal().SessionID, sc.User())
+		return err
+	})
+}
+
+// AppToken is what /user-token answers.
+type AppToken struct {
+	Token     string     `json:"token"`
+	UserID    int64      `json:"user_id"`
+	Role      authz.Role `json:"role"`
+	ExpiresOn time.Time  `json:"expires_on"`
+}
+
+// TokenFor opens a session for a person on the word of an application that
+// knows the application secret; an unknown person is created.
+func (u *Users) TokenFor(ctx context.Context, secret, email, fullName string) (AppToken, error) {
+	if u.appSecret == "" || subtle.ConstantTimeCompare([]byte(secret), []byte(u.appSecret)) != 1 {
+		return AppToken{}, fail.Unauthenticated("the header ejento-auth-key does not hold this server's application secret; check ATRIUM_APP_SECRET")
+	}
+	type row struct {
+		ID      int64  `db:"id"`
+		OrgID   int64  `db:"org_id"`
+		Role    string `db:"role"`
+		Active  bool   `db:"is_active"`
+		Deleted bool   `db:"is_deleted"`
+	}
+	var out AppToken
+	err := u.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
+		org, err := db.One[int64](ctx, tx, `SELECT id FROM organization ORDER BY id LIMIT 1`)
+		if err != nil {
+			return err
+		}
+		r, err := db.One[row](ctx, tx, `SELECT id, org_id, role, is_active, is_deleted FROM users WHERE email_key = ?`, strings.ToLower(strings.TrimSpace(email)))
+		switch {
+		case errors.Is(err, db.ErrNone):
+			first, last := splitName(fullName)
+			r = row{OrgID: org, Role: string(authz.Member), Active: true}
+			if r.ID, err = u.Create(ctx, tx, Draft{OrgID: org, Email: email, FirstName: first, LastName: last, Role: authz.Member, By: "application"}); err != nil {
+				return err
+			}
+		case err != nil:
+			return err
+		case r.OrgID != org || !r.Active || r.Deleted:
+			return fail.Forbidden("this person may not sign in through the application; ask an administrator")
+		}
+		t, err := u.open(ctx, tx, r.OrgID, r.ID, rand.Text())
+		out = AppToken{Token: t.PlatformToken, UserID: r.ID, Role: authz.Role(r.Role), ExpiresOn: time.Now().Add(sessionLife).UTC().Truncate(time.Second)}
+		return err
+	})
+	return out, err
+}
+
+// SetupToken makes the one-time token with which the first admin chooses a
+// password.
+func (u *Users) SetupToken(ctx context.Context, tx *db.Tx, orgID, userID int64) (string, error) {
+	t := newToken(setupPrefix)
+	_, err := db.Exec(ctx, tx, `INSERT INTO one_time_token (org_id, user_id, purpose, hash, expires_on) VALUES (?, ?, 'setup', ?, ?)`,
+		orgID, userID, digest(t), time.Now().Add(24*time.Hour))
+	return t, err
+}
+
+// Unset are people who have neither a password nor a way to get one but setup.
+func (u *Users) Unset(ctx context.Context) (orgID, userID int64, err error) {
+	type row struct {
+		ID    int64 `db:"id"`
+		OrgID int64 `db:"org_id"`
+	}
+	r, err := db.One[row](ctx, u.db, `SELECT id, org_id FROM users WHERE role = ? AND password_hash = '' AND is_deleted = FALSE
+		AND NOT EXISTS (SELECT 1 FROM users o WHERE o.role = users.role AND o.password_hash <> '' AND o.is_deleted = FALSE) ORDER BY id LIMIT 1`, string(authz.GlobalAdmin))
+	return r.OrgID, r.ID, err
+}
+
+// Setup uses a one-time token to choose the first password, and signs in.
+func (u *Users) Setup(ctx context.Context, token, password string) (Tokens, error) {
+	if err := checkPassword(password); err != nil {
+		return Tokens{}, err
+	}
+	hash, err := u.hashing.hash(ctx, password)
+	if err != nil {
+		return Tokens{}, err
+	}
+	type row struct {
+		ID     int64 `db:"id"`
+		OrgID  int64 `db:"org_id"`
+		UserID int64 `db:"user_id"`
+	}
+	var t Tokens
+	err = u.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
+		r, err := db.One[row](ctx, tx, `UPDATE one_time_token SET used_on = ? WHERE hash = ? AND purpose = 'setup' AND used_on IS NULL AND expires_on > ?
+			RETURNING id, org_id, user_id`, time.Now(), digest(token), time.Now())
+		if errors.Is(err, db.ErrNone) {
+			return fail.Unauthenticated("this setup link was used already or has expired; restart the server for a new one")
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := db.Exec(ctx, tx, `UPDATE users SET password_hash = ?, modified_on = ? WHERE id = ?`, hash, time.Now(), r.UserID); err != nil {
+			return err
+		}
+		t, err = u.open(ctx, tx, r.OrgID, r.UserID, rand.Text())
+		return err
+	})
+	return t, err
+}

@@ -1,0 +1,167 @@
+// Package user holds people, how they sign in, and the credentials that act
+// for them: sessions (two tokens each) and API keys. It is what the gate asks
+// who sent a request. Tokens and keys are kept only as SHA-256 hashes.
+package user
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"atrium/internal/authz"
+	"atrium/internal/db"
+	"atrium/internal/fail"
+)
+
+// User is a person of one organization, as the API shows them.
+type User struct {
+	ID           int64        `json:"id"`
+	Email        string       `json:"email"`
+	FirstName    string       `json:"first_name"`
+	LastName     string       `json:"last_name"`
+	FullName     string       `json:"full_name"`
+	IsStaff      bool         `json:"is_staff" doc:"Whether they administer the organization in any way."`
+	IsSuperuser  bool         `json:"is_superuser" doc:"Whether they are a Global Admin."`
+	Role         authz.Role   `json:"role" enum:"Global Admin,Application Admin,User"`
+	Organization Organization `json:"organization"`
+}
+
+// Organization is the user's, in short.
+type Organization struct {
+	ID     int64  `json:"id"`
+	Name   string `json:"org_name"`
+	Domain string `json:"domain"`
+}
+
+// Options configure Users.
+type Options struct {
+	DB            *db.DB
+	Log           *slog.Logger
+	MasterKey     []byte // 32 bytes; signs access tokens
+	AppSecret     string // of /user-token; empty switches it off
+	RequireAPIKey bool   // whether a token needs an API key beside it
+	SecureCookies bool   // the public address is https
+}
+
+// Users is everything about people and credentials.
+type Users struct {
+	db        *db.DB
+	log       *slog.Logger
+	signKey   []byte
+	appSecret string
+	needKey   bool
+	secure    bool
+	hashing   *hasher
+	attempts  *attempts
+	origin    *http.CrossOriginProtection
+	cache     principals
+	used      lastUsed
+	stop      chan struct{}
+	done      sync.WaitGroup
+}
+
+// New makes Users; Close ends its background work.
+func New(o Options) *Users {
+	u := &Users{
+		db: o.DB, log: o.Log, signKey: derive(o.MasterKey, "access-token"), appSecret: o.AppSecret,
+		needKey: o.RequireAPIKey, secure: o.SecureCookies,
+		hashing: newHasher(), attempts: newAttempts(), origin: http.NewCrossOriginProtection(), stop: make(chan struct{}),
+	}
+	u.done.Go(u.noteLastUse)
+	return u
+}
+
+// Close writes down what is still to be noted.
+func (u *Users) Close() {
+	close(u.stop)
+	u.done.Wait()
+}
+
+// Draft is a person to be created.
+type Draft struct {
+	OrgID     int64
+	Email     string
+	FirstName string
+	LastName  string
+	Role      authz.Role
+	Password  string // empty: cannot sign in by password
+	By        string
+}
+
+// Create makes a person.
+func (u *Users) Create(ctx context.Context, tx *db.Tx, d Draft) (int64, error) {
+	email := strings.TrimSpace(d.Email)
+	if !validEmail(email) {
+		return 0, fail.InvalidField("email", "email: %q is not an e-mail address", d.Email)
+	}
+	hash := ""
+	if d.Password != "" {
+		if err := checkPassword(d.Password); err != nil {
+			return 0, err
+		}
+		var err error
+		if hash, err = u.hashing.hash(ctx, d.Password); err != nil {
+			return 0, err
+		}
+	}
+	now := time.Now()
+	id, err := db.One[int64](ctx, tx, `INSERT INTO users (org_id, email, email_key, first_name, last_name, role, password_hash, is_active, is_deleted, created_by, created_on, modified_by, modified_on)
+		VALUES (?, ?, ?, ?, ?, ?, ?, TRUE, FALSE, ?, ?, ?, ?) RETURNING id`,
+		d.OrgID, email, strings.ToLower(email), d.FirstName, d.LastName, string(d.Role), hash, d.By, now, d.By, now)
+	if db.IsUnique(err) {
+		return 0, fail.Conflict("a user with the address %s exists already", email)
+	}
+	return id, err
+}
+
+func validEmail(s string) bool {
+	at := strings.LastIndexByte(s, '@')
+	return at > 0 && at < len(s)-1 && len(s) <= 254 && !strings.ContainsAny(s, " \t\r\n<>,;\x00")
+}
+
+type userRow struct {
+	ID        int64  `db:"id"`
+	Email     string `db:"email"`
+	FirstName string `db:"first_name"`
+	LastName  string `db:"last_name"`
+	Role      string `db:"role"`
+	OrgID     int64  `db:"org_id"`
+	OrgName   string `db:"org_name"`
+	Domain    string `db:"domain"`
+}
+
+// Me is the person who acts.
+func (u *Users) Me(ctx context.Context, sc authz.Scope) (User, error) {
+	where, args := sc.Where(authz.View, authz.User, "u")
+	r, err := db.One[userRow](ctx, u.db, `SELECT u.id, u.email, u.first_name, u.last_name, u.role, u.org_id, o.name AS org_name, o.domain
+		FROM users u JOIN organization o ON o.id = u.org_id WHERE u.id = ? AND `+where, append([]any{sc.User()}, args...)...)
+	if errors.Is(err, db.ErrNone) {
+		return User{}, fail.NotFound("you are no longer known here; sign in again")
+	}
+	if err != nil {
+		return User{}, err
+	}
+	role := authz.Role(r.Role)
+	return User{
+		ID: r.ID, Email: r.Email, FirstName: r.FirstName, LastName: r.LastName, FullName: fullName(r.FirstName, r.LastName, r.Email),
+		IsStaff: role != authz.Member, IsSuperuser: role == authz.GlobalAdmin, Role: role,
+		Organization: Organization{ID: r.OrgID, Name: r.OrgName, Domain: r.Domain},
+	}, nil
+}
+
+func fullName(first, last, email string) string {
+	if n := strings.TrimSpace(first + " " + last); n != "" {
+		return n
+	}
+	return email
+}
+
+// splitName makes first and last name of a full one.
+func splitName(full string) (first, last string) {
+	first, last, _ = strings.Cut(strings.TrimSpace(full), " ")
+	return first, strings.TrimSpace(last)
+}
