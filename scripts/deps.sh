@@ -14,8 +14,8 @@ has_browser() { [ -x "${ATRIUM_CHROMIUM:-/usr/bin/chromium}" ]; }
 for tool in go node git; do
   has "$tool" || { say "Atrium needs $tool to build; install it and run make again."; exit 1; }
 done
-if [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
-  say "The console needs Node 20 or newer to build; this is $(node --version)."
+if ! node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)'; then
+  say "The console needs Node 20.19 or newer to build; this is $(node --version)."
   exit 1
 fi
 
