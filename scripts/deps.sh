@@ -26,7 +26,7 @@ if [ "${1:-build}" = test ]; then
   can_compile || packages+=(gcc libc6-dev)
   has pdftotext || packages+=(poppler-utils)
   [ -n "${TEST_POSTGRES_URL:-}" ] || has_postgres || packages+=(postgresql)
-  has_browser || packages+=(chromium)
+  has_browser || packages+=(chromium fonts-liberation) # without a font pages are blank
 fi
 [ ${#packages[@]} -eq 0 ] && exit 0
 
