@@ -202,6 +202,8 @@ CREATE TABLE document (
     size INTEGER NOT NULL,
     sha256 TEXT NOT NULL,
     blob_key TEXT NOT NULL,
+    etag TEXT NOT NULL,
+    last_modified TEXT NOT NULL,
     step TEXT NOT NULL,
     is_failed BOOLEAN NOT NULL,
     failure_code TEXT NOT NULL,
@@ -212,6 +214,7 @@ CREATE TABLE document (
     pages INTEGER NOT NULL,
     tags TEXT NOT NULL,
     is_attachment BOOLEAN NOT NULL,
+    revision INTEGER NOT NULL,
     index_seq INTEGER NOT NULL,
     is_deleted BOOLEAN NOT NULL,
     created_by TEXT NOT NULL,
@@ -222,6 +225,9 @@ CREATE TABLE document (
 CREATE INDEX document_corpus ON document (corpus_id, is_deleted, created_on);
 CREATE INDEX document_index_seq ON document (corpus_id, index_seq);
 CREATE INDEX document_sha ON document (corpus_id, sha256);
+CREATE INDEX document_name ON document (corpus_id, name);
+CREATE INDEX document_link ON document (corpus_id, source) WHERE content_type = 'weblink';
+CREATE INDEX document_blob ON document (blob_key);
 
 CREATE TABLE document_version (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -233,6 +239,7 @@ CREATE TABLE document_version (
     size INTEGER NOT NULL,
     sha256 TEXT NOT NULL,
     title TEXT NOT NULL,
+    indexing_mode_id INTEGER NOT NULL,
     pages INTEGER NOT NULL,
     text TEXT NOT NULL,
     embedder TEXT NOT NULL,
@@ -240,6 +247,7 @@ CREATE TABLE document_version (
     created_on INTEGER NOT NULL,
     UNIQUE (document_id, number)
 );
+CREATE INDEX document_version_blob ON document_version (blob_key);
 
 CREATE TABLE piece (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
