@@ -16,7 +16,7 @@ CONSOLE  := internal/console/dist/index.html
 MODULES  := web/node_modules/.package-lock.json
 WEB_SRC  := $(shell git ls-files -co --exclude-standard -- web ':!web/e2e' 2>/dev/null)
 # No cgo, so that the binary runs on any Linux; the race detector is the one exception.
-GO_BUILD := CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags "-s -w -X atrium/internal/server.Version=$(VERSION)"
+GO_BUILD := CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 
 .PHONY: help run build test lint fmt generate verify bench fuzz dev deps deps-test clean
 

@@ -9,7 +9,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 # A C library without headers cannot link the race detector.
 can_compile() { has gcc && echo '#include <stdlib.h>' | gcc -E - >/dev/null 2>&1; }
 has_postgres() { has postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; }
-has_browser() { [ -x "${ATRIUM_CHROMIUM:-/usr/bin/chromium}" ]; }
+has_browser() { [ -x "${ATRIUM_E2E_CHROMIUM:-/usr/bin/chromium}" ]; }
 
 for tool in go node git; do
   has "$tool" || { say "Atrium needs $tool to build; install it and run make again."; exit 1; }
@@ -42,6 +42,6 @@ apt update
 apt install -y --no-install-recommends "${packages[@]}" >/dev/null
 
 if [ "${1:-build}" = test ] && ! has_browser; then
-  say "No browser at /usr/bin/chromium: set ATRIUM_CHROMIUM to the path of a Chromium or Chrome."
+  say "No browser at /usr/bin/chromium: set ATRIUM_E2E_CHROMIUM to the path of a Chromium or Chrome."
   exit 1
 fi

@@ -11,8 +11,8 @@
 //	        guardrail < tool < agent < thread < response < workflow <
 //	        evaluation < analytics
 //	ring 3  the edges; they do not know each other
-//	server  puts it all together
-//	cmd     flags and configuration
+//	server  puts it all together; cli is the command line over it
+//	cmd     the program
 //
 // A capability that needs something above it declares a one-method interface,
 // or an event, and server connects the two. A new room is added to the list in

@@ -8,7 +8,7 @@ const (
 	variety                // ring 1
 	capability             // ring 2
 	edge                   // ring 3
-	assembly               // internal/server and the programs beside it
+	assembly               // internal/server, and the command line over it
 	program                // cmd
 )
 
@@ -30,7 +30,7 @@ var inRing = []struct {
 	{platform, []string{
 		"docs", // the handbook, as data
 		"internal/api", "internal/authz", "internal/blob", "internal/db",
-		"internal/egress", "internal/event", "internal/fail", "internal/job",
+		"internal/egress", "internal/event", "internal/fail", "internal/job", "internal/sse",
 	}},
 	{variety, []string{
 		"internal/embed", "internal/extract", "internal/llm", "internal/retrieval", "internal/split",
@@ -40,7 +40,7 @@ var inRing = []struct {
 		"internal/agent", "internal/thread", "internal/response",
 	}},
 	{edge, []string{"internal/console"}},
-	{assembly, []string{"internal/server"}},
+	{assembly, []string{"internal/server", "internal/cli"}},
 	{program, []string{"cmd/atrium"}},
 }
 
