@@ -76,6 +76,13 @@ type API struct {
 	spec []byte
 }
 
+// Schema and Registry let a type describe itself, by a method
+// Schema(api.Registry) *api.Schema.
+type (
+	Schema   = huma.Schema
+	Registry = huma.Registry
+)
+
 // servicePrefixes may stand before any path (contract §1).
 var servicePrefixes = []string{"/auth-service", "/response-service", "/indexing-service"}
 

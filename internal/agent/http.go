@@ -1,0 +1,35 @@
+package agent
+
+import (
+	"context"
+
+	"atrium/internal/api"
+	"atrium/internal/authz"
+)
+
+// Mount declares the operations.
+func (s *Agents) Mount(a *api.API) {
+	const group = "Agents"
+	api.Many(a, api.Op{ID: "listAgents", Route: "GET /api/v2/agents", Title: "Get all Agents", Group: group,
+		Doc: "The agents that you may see.", Needs: authz.To(authz.View, authz.Agent)}, "agents",
+		func(ctx context.Context, in *Filter) ([]Agent, int, error) { return s.List(ctx, authz.From(ctx), *in) })
+	api.Do(a, api.Op{ID: "createAgent", Route: "POST /api/v2/agents", Title: "Create a new Agent", Group: group, Status: 201,
+		Doc: "Makes an agent of yours, together with its default corpus, which is named after it.", Message: "Agent created successfully", Needs: authz.To(authz.Create, authz.Agent)},
+		func(ctx context.Context, in *struct{ Body Draft }) (Agent, error) {
+			return s.Create(ctx, authz.From(ctx), in.Body)
+		})
+	api.Do(a, api.Op{ID: "getAgent", Route: "GET /api/v2/agents/{agent_id}", Title: "Get an Agent", Group: group, Needs: authz.To(authz.View, authz.Agent)},
+		func(ctx context.Context, in *agentID) (Agent, error) { return s.Get(ctx, authz.From(ctx), in.ID) })
+	api.Do(a, api.Op{ID: "updateAgent", Route: "PUT /api/v2/agents/{agent_id}", Title: "Update an Agent", Group: group,
+		Doc: "Changes only what is sent.", Message: "Agent data updated successfully", Needs: authz.To(authz.Edit, authz.Agent)},
+		func(ctx context.Context, in *struct {
+			agentID
+			Body Patch
+		}) (Agent, error) {
+			return s.Update(ctx, authz.From(ctx), in.ID, in.Body)
+		})
+	api.None(a, api.Op{ID: "deleteAgent", Route: "DELETE /api/v2/agents/{agent_id}", Title: "Delete an Agent", Group: group,
+		Doc: "The agent answers no more; its answers stay for the figures.", Message: "Agent deleted", Needs: authz.To(authz.Delete, authz.Agent)},
+		func(ctx context.Context, in *agentID) error { return s.Delete(ctx, authz.From(ctx), in.ID) })
+	s.mountConnections(a)
+}

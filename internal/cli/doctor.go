@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"atrium/internal/db"
+	"atrium/internal/server"
+)
+
+type doctor struct{}
+
+// finding is one line of the doctor: what, how it is, and what to do.
+type finding struct {
+	state, what, detail string
+}
+
+const (
+	good   = "ok"
+	note   = "note"
+	broken = "PROBLEM"
+)
+
+// Run looks at settings, folders, database, programs and the running server.
+// It fails when something keeps the server from working.
+func (doctor) Run(t *terminal) error {
+	cfg, err := server.Load(t.config, nil)
+	if err == nil {
+		err = cfg.Check()
+	}
+	if err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			fmt.Fprintf(t.out, "%s  settings: %s\n", broken, line)
+		}
+		return errSaid
+	}
+	found := []finding{{good, "settings", "valid"}}
+	running := answers(cfg.Listen)
+	found = append(found, running, folder(cfg.Data), database(t, cfg, running.state == good), model(cfg), embedder(cfg))
+	found = append(found, programs()...)
+	w := tabwriter.NewWriter(t.out, 0, 4, 2, ' ', 0)
+	bad := false
+	for _, f := range found {
+		bad = bad || f.state == broken
+		fmt.Fprintf(w, "%s\t%s\t%s\n", f.state, f.what, f.detail)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if bad {
+		return errSaid
+	}
+	return nil
+}
+
+func answers(listen string) finding {
+	c := &http.Client{Timeout: 2 * time.Second}
+	res, err := c.Get("http://" + listen + "/readyz")
+	if err != nil {
+		return finding{note, "server", "none answers at " + listen + "; start it with: atrium serve"}
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return finding{broken, "server", "answers at " + listen + " but is not ready: " + res.Status}
+	}
+	return finding{good, "server", "ready at " + listen}
+}
+
+func folder(dir string) finding {
+	info, err := os.Stat(dir)
+	if os.IsNotExist(err) {
+		return finding{note, "data folder", dir + " does not exist yet; the first start makes it"}
+	}
+	if err != nil || !info.IsDir() {
+		return finding{broken, "data folder", dir + " is not a folder that can be read; set ATRIUM_DATA"}
+	}
+	f, err := os.CreateTemp(dir, "doctor-*")
+	if err != nil {
+		return finding{broken, "data folder", dir + " cannot be written; give it to the user that runs atrium"}
+	}
+	_ = f.Close()
+	_ = os.Remove(f.Name())
+	return finding{good, "data folder", dir}
+}
+
+func database(t *terminal, cfg server.Config, running bool) finding {
+	if cfg.DatabaseURL == "" {
+		return finding{good, "database", "SQLite in the data folder; fit for one machine"}
+	}
+	if running {
+		return finding{good, "database", "PostgreSQL, as the server reports"}
+	}
+	d, err := db.Open(t.ctx, db.Options{URL: cfg.DatabaseURL})
+	if err != nil {
+		return finding{broken, "database", "PostgreSQL does not answer: " + err.Error()}
+	}
+	_ = d.Close()
+	return finding{good, "database", "PostgreSQL answers"}
+}
+
+func model(cfg server.Config) finding {
+	d := server.DescribeModel(cfg)
+	if d == server.OfflineModel {
+		return finding{note, "model", d + "; set OPENAI_API_KEY, ANTHROPIC_API_KEY or ATRIUM_LLM_BASE_URL for written answers"}
+	}
+	return finding{good, "model", d}
+}
+
+func embedder(cfg server.Config) finding {
+	if cfg.Embed.BaseURL == "" {
+		return finding{note, "embedder", "none: search is by words; set ATRIUM_EMBED_BASE_URL and ATRIUM_EMBED_MODEL to search by meaning too"}
+	}
+	return finding{good, "embedder", cfg.Embed.Model + " at " + cfg.Embed.BaseURL}
+}
+
+// programs are helpers that extraction uses when they are installed.
+func programs() []finding {
+	var out []finding
+	for name, use := range map[string]string{"pdftotext": "reads PDF best; the built-in reader is used without it (package poppler-utils)"} {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			out = append(out, finding{note, name, "not installed: " + use})
+			continue
+		}
+		out = append(out, finding{good, name, path})
+	}
+	return out
+}

@@ -1,0 +1,216 @@
+// Package server puts the parts together: it opens the stores, makes the
+// capabilities, mounts their operations and the console, and runs until it is
+// told to stop. It is the only package that knows them all.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"atrium/internal/agent"
+	"atrium/internal/api"
+	"atrium/internal/blob"
+	"atrium/internal/corpus"
+	"atrium/internal/db"
+	"atrium/internal/document"
+	"atrium/internal/egress"
+	"atrium/internal/event"
+	"atrium/internal/extract"
+	"atrium/internal/job"
+	"atrium/internal/response"
+	"atrium/internal/thread"
+	"atrium/internal/user"
+)
+
+// Version is the release, set by the build.
+var Version = "dev"
+
+// Server is everything that runs.
+type Server struct {
+	cfg       Config
+	log       *slog.Logger
+	db        *db.DB
+	blobs     *blob.Store
+	jobs      *job.Queue
+	events    *event.Log
+	guard     *egress.Guard
+	pool      *extract.Pool
+	users     *user.Users
+	documents *document.Documents
+	corpora   *corpus.Corpora
+	agents    *agent.Agents
+	threads   *thread.Threads
+	responses *response.Responses
+	api       *api.API
+	models    *models
+	handler   http.Handler
+	first     First
+}
+
+// Options are what a test replaces.
+type Options struct {
+	Config Config
+	Log    *slog.Logger
+	// Worker is the command that reads documents; empty: this binary.
+	Worker []string
+}
+
+// New opens the stores and makes everything ready to serve. Close it.
+func New(ctx context.Context, o Options) (*Server, error) {
+	s := &Server{cfg: o.Config, log: o.Log}
+	if err := s.cfg.Check(); err != nil {
+		return nil, err
+	}
+	if err := s.open(ctx, o.Worker); err != nil {
+		return nil, errors.Join(err, s.Close(ctx))
+	}
+	return s, nil
+}
+
+func (s *Server) open(ctx context.Context, worker []string) error {
+	c := s.cfg
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	if err := os.Chmod(c.Data, 0o700); err != nil {
+		return fmt.Errorf("close the data folder to others: %w", err)
+	}
+	key, err := masterKey(c)
+	if err != nil {
+		return err
+	}
+	if s.db, err = db.Open(ctx, db.Options{URL: c.DatabaseURL, Dir: c.Data, Log: s.log}); err != nil {
+		return err
+	}
+	if s.blobs, err = blob.Open(filepath.Join(c.Data, "blobs")); err != nil {
+		return err
+	}
+	allow, err := c.allowed()
+	if err != nil {
+		return err
+	}
+	s.guard = egress.New(egress.Options{Allow: allow})
+	s.events = event.New(s.db, s.log)
+	s.jobs = job.New(s.db, s.log)
+	if len(worker) == 0 {
+		exe, err := os.Executable()
+		if err != nil {
+			return fmt.Errorf("find this program: %w", err)
+		}
+		worker = []string{exe, "extract-worker"}
+	}
+	s.pool = extract.NewPool(extract.Options{Command: worker, Workers: 2})
+	s.users = user.New(user.Options{DB: s.db, Log: s.log, MasterKey: key, AppSecret: c.AppSecret, RequireAPIKey: c.RequireAPIKey, SecureCookies: strings.HasPrefix(c.PublicURL, "https://")})
+	embedder := newEmbedder(c, s.guard)
+	s.models = newModels(c, s.guard)
+	s.documents = document.New(document.Options{DB: s.db, Blobs: s.blobs, Jobs: s.jobs, Extract: s.pool, Fetch: s.guard, Embed: embedder, PublicURL: c.PublicURL, MaxBytes: c.MaxUpload, Log: s.log})
+	s.corpora = corpus.New(corpus.Options{DB: s.db, Blobs: s.blobs, Documents: s.documents, MaxUpload: c.MaxUpload})
+	s.agents = agent.New(s.db, s.corpora)
+	s.threads = thread.New(s.db, s.agents, s.corpora, s.documents)
+	s.responses = response.New(response.Options{DB: s.db, Jobs: s.jobs, Events: s.events, Agents: s.agents, Threads: s.threads, Documents: s.documents, Models: s.models, PublicURL: c.PublicURL, Log: s.log})
+	s.api = api.New(api.Options{Version: Version, PublicURL: c.PublicURL, Auth: s.users, Log: s.log})
+	s.mount()
+	s.handler = s.routes()
+	if s.first, err = s.prepare(ctx); err != nil {
+		return err
+	}
+	if err := s.jobs.Start(ctx); err != nil {
+		return err
+	}
+	return s.seedGuide(ctx)
+}
+
+// mount declares every operation.
+func (s *Server) mount() {
+	s.users.Mount(s.api)
+	s.agents.Mount(s.api)
+	s.corpora.Mount(s.api)
+	s.documents.Mount(s.api)
+	s.threads.Mount(s.api)
+	s.responses.Mount(s.api)
+}
+
+// API is the set of operations, for tests and for the description.
+func (s *Server) API() *api.API { return s.api }
+
+// Handler serves everything.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// First is what the start made.
+func (s *Server) First() First { return s.first }
+
+// Close stops the work under way and closes the stores; what is not finished
+// goes on at the next start.
+func (s *Server) Close(ctx context.Context) error {
+	var errs []error
+	if s.jobs != nil {
+		errs = append(errs, s.jobs.Stop(ctx))
+	}
+	if s.pool != nil {
+		errs = append(errs, s.pool.Close())
+	}
+	if s.users != nil {
+		s.users.Close()
+	}
+	if s.events != nil {
+		errs = append(errs, s.events.Close())
+	}
+	if s.guard != nil {
+		s.guard.Close()
+	}
+	if s.db != nil {
+		errs = append(errs, s.db.Close())
+	}
+	return errors.Join(errs...)
+}
+
+const (
+	stopServing = 5 * time.Second  // for open requests to end
+	stopWorking = 10 * time.Second // for jobs to end before they are given back
+)
+
+// Run serves until the context ends, and then stops gracefully. ready is
+// called with the address once requests are taken.
+func Run(ctx context.Context, o Options, ready func(*Server, net.Addr)) error {
+	s, err := New(ctx, o)
+	if err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", s.cfg.Listen)
+	if err != nil {
+		return errors.Join(fmt.Errorf("listen on ATRIUM_LISTEN: %w", err), s.Close(ctx))
+	}
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	h := &http.Server{
+		Handler: s.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return base },
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- h.Serve(ln) }()
+	ready(s, ln.Addr())
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+	}
+	stopping, stop := context.WithTimeout(context.WithoutCancel(ctx), stopServing)
+	defer stop()
+	time.AfterFunc(stopServing/2, cancel) // streams end; their clients resume
+	if err2 := h.Shutdown(stopping); err2 != nil {
+		_ = h.Close()
+	}
+	working, stop := context.WithTimeout(context.WithoutCancel(ctx), stopWorking)
+	defer stop()
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	return errors.Join(err, s.Close(working))
+}
