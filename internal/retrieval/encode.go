@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
-	"slices"
+	"sync"
 
 	"atrium/internal/retrieval/analysis"
 )
@@ -30,7 +30,9 @@ var errEncoding = errors.New("retrieval: the bytes are not an encoded document o
 // of pieces with a Vector, the vector in 16 bits a component (cosines stay true
 // to 1e-4). Vectors that hold no direction or are not finite are left out.
 func Encode(title string, pieces []Piece) []byte {
-	e := encoder{numbers: map[string]uint64{}}
+	an := analyzers.Get().(*analysis.Analyzer)
+	defer analyzers.Put(an)
+	e := encoder{an: an, numbers: map[string]uint64{}}
 	body := e.terms(nil, title)
 	body = binary.AppendUvarint(body, uint64(len(pieces)))
 	for _, p := range pieces {
@@ -49,8 +51,11 @@ func Encode(title string, pieces []Piece) []byte {
 	return append(out, body...)
 }
 
+// analyzers keep the stems of common words from one document to the next.
+var analyzers = sync.Pool{New: func() any { return new(analysis.Analyzer) }}
+
 type encoder struct {
-	an      analysis.Analyzer
+	an      *analysis.Analyzer
 	numbers map[string]uint64
 	list    []string
 	buf     []uint64
@@ -175,11 +180,15 @@ func decode(b []byte) (*decoded, error) {
 		p.heading = d.numbers(len(out.terms))
 		p.text = d.numbers(len(out.terms))
 		if dims := d.count(2); dims > 0 {
-			p.scale = math.Float32frombits(binary.LittleEndian.Uint32(pad4(d.bytes(4))))
-			raw := d.bytes(2 * dims)
-			if d.bad || !(p.scale > 0) || math.IsInf(float64(p.scale), 0) {
+			raw := d.bytes(4 + 2*dims)
+			if d.bad || dims > maxDimensions {
 				return nil, errEncoding
 			}
+			p.scale = math.Float32frombits(binary.LittleEndian.Uint32(raw))
+			if !(p.scale > 0) || math.IsInf(float64(p.scale), 0) {
+				return nil, errEncoding
+			}
+			raw = raw[4:]
 			p.vector = make([]int16, dims)
 			for j := range p.vector {
 				p.vector[j] = int16(binary.LittleEndian.Uint16(raw[2*j:]))
@@ -193,11 +202,4 @@ func decode(b []byte) (*decoded, error) {
 		return nil, errEncoding
 	}
 	return out, nil
-}
-
-func pad4(b []byte) []byte {
-	if len(b) < 4 {
-		return slices.Grow(b, 4)[:4]
-	}
-	return b
 }

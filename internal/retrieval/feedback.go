@@ -17,9 +17,7 @@ func (s *searcher) feedBack() {
 	if len(top) < 2 {
 		return
 	}
-	slices.SortFunc(top, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.id, b.id))
-	})
+	slices.SortFunc(top, rank)
 	type word struct {
 		text   string
 		share  float64
@@ -83,98 +81,14 @@ func (s *searcher) feedBack() {
 	if len(resolved) == 0 || resolved[0].weight == 0 {
 		return
 	}
-	scale := s.feedback / resolved[0].weight
+	// Where the best piece stands out the question was clear, and more words
+	// would only blur it.
+	even := top[len(top)-1].score / top[0].score
+	scale := s.feedback / resolved[0].weight * math.Pow(even, 4)
 	for _, t := range resolved {
 		t.weight *= scale
 		s.add(t)
 	}
-}
-
-// nearness adds to candidates for words of the question that stand together in
-// the piece: neighbours of the question side by side, or within a few words.
-func (s *searcher) nearness(found []candidate) {
-	if s.near == 0 || len(s.terms) < 2 {
-		return
-	}
-	const window = 8
-	slot := map[string]int{}
-	for i, t := range s.terms {
-		slot[t.text] = i
-	}
-	type pair struct{ a, b int }
-	var pairs []pair
-	last := -1
-	for _, w := range s.words {
-		i, ok := slot[w]
-		if !ok {
-			continue
-		}
-		if last >= 0 && last != i {
-			pairs = append(pairs, pair{last, i})
-		}
-		last = i
-	}
-	if len(pairs) == 0 {
-		return
-	}
-	var seq []uint32
-	at := make([][]int, len(s.terms))
-	numbers := make([]map[uint32]int, len(s.snaps))
-	for i := range numbers {
-		numbers[i] = make(map[uint32]int, len(s.terms))
-		for j, t := range s.terms {
-			if n := t.number[i]; n != absent {
-				numbers[i][n] = j
-			}
-		}
-	}
-	for i := range found {
-		c := &found[i]
-		p := &s.parts[c.part]
-		seq = p.sequence(c.ord, seq[:0])
-		for j := range at {
-			at[j] = at[j][:0]
-		}
-		for pos, n := range seq {
-			if j, ok := numbers[p.index][n]; ok {
-				at[j] = append(at[j], pos)
-			}
-		}
-		norm := float64(s.norm[p.length[c.ord]])
-		for _, pr := range pairs {
-			tf := together(at[pr.a], at[pr.b], window)
-			if tf == 0 {
-				continue
-			}
-			idf := (s.terms[pr.a].idf + s.terms[pr.b].idf) / 2
-			c.score += s.near * idf * tf * float64(s.k1+1) / (tf + norm)
-		}
-		c.lexical = c.score
-	}
-}
-
-// together counts how often positions of b follow a: side by side and in order
-// counts one, within the window less the farther apart they are.
-func together(a, b []int, window int) float64 {
-	sum := 0.0
-	j := 0
-	for _, x := range a {
-		for j < len(b) && b[j] < x-window {
-			j++
-		}
-		best := 0.0
-		for k := j; k < len(b) && b[k] <= x+window; k++ {
-			d := float64(b[k] - x)
-			if d < 0 {
-				d = -d + 1 // in the other order it means less
-			}
-			if d > 0 {
-				best = max(best, 1/d)
-			}
-		}
-		sum += best
-	}
-	return math.Min(sum, float64(len(a)))
 }
 
 func stopTerm(text string) bool {

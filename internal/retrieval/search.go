@@ -15,21 +15,23 @@ import (
 type tuning struct {
 	k1, b          float32
 	title, heading float32 // weight of an occurrence there, in occurrences in the text
-	neighbour      float32 // weight of what the pieces beside say
+	titled         float32 // what a word in the title counts besides, in idf
+	neighbour      float32 // share of a word's score that the pieces beside get
+	joined         float64 // weight of a compound's joined form, its parts counting too
 	near           float64 // weight of words standing together
 	rescored       int     // pieces that nearness is looked at for
 
 	feedbackPieces int     // best pieces that feedback reads; 0 turns it off
 	feedbackTerms  int     // words it adds at most
-	feedback       float64 // weight of its best word, in mean weights of the question's
+	feedback       float64 // weight of its best word
 
 	vector     float64 // weight of the cosine in the fusion, lexical has the rest
 	candidates int     // pieces from either side that are fused
 }
 
 var tuned = tuning{
-	k1: 1.2, b: 0.7, title: 1, heading: 1, neighbour: 0.3, near: 0.3, rescored: 100,
-	feedbackPieces: 8, feedbackTerms: 16, feedback: 0.3,
+	k1: 1.2, b: 0.7, title: 1, heading: 1, titled: 0.2, neighbour: 0.3, joined: 0.3, near: 0.3, rescored: 100,
+	feedbackPieces: 8, feedbackTerms: 30, feedback: 0.3,
 	vector: 0.5, candidates: 200,
 }
 
@@ -61,6 +63,7 @@ func search(ctx context.Context, in []*Index, q Query, t *tuning) ([]Hit, error)
 	}
 	s.feedBack()
 	found := s.best(max(q.Limit, t.rescored, t.candidates))
+	slices.SortFunc(found, rank)
 	s.nearness(found[:min(len(found), t.rescored)])
 	if v, ok := ask(q.Vector); ok {
 		var err error
@@ -68,9 +71,7 @@ func search(ctx context.Context, in []*Index, q Query, t *tuning) ([]Hit, error)
 			return nil, err
 		}
 	}
-	slices.SortFunc(found, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.id, b.id))
-	})
+	slices.SortFunc(found, rank)
 	return s.hits(found[:min(len(found), q.Limit)]), ctx.Err()
 }
 
@@ -185,7 +186,10 @@ func newSearcher(in []*Index, allow func(int64) bool, t *tuning) *searcher {
 	return s
 }
 
-func (s *searcher) release() { scorePool.Put(&s.scores) }
+func (s *searcher) release() {
+	scores := s.scores // not &s.scores, which would keep the searcher
+	scorePool.Put(&scores)
+}
 
 // resolve finds a term's postings and rarity among the admitted pieces.
 func (s *searcher) resolve(text string, weight float64) queryTerm {
@@ -222,38 +226,53 @@ func (s *searcher) resolve(text string, weight float64) queryTerm {
 // question reads the question's terms. Stop words count only when it has no
 // other, so that "to be or not to be" finds something.
 func (s *searcher) question(text string) {
-	var order, stops []string
-	times := map[string]float64{}
+	type word struct {
+		text   string
+		times  float64
+		joined bool
+	}
+	var words, stops []*word
+	known := map[string]*word{}
 	var an analysis.Analyzer
-	n := 0
+	read := 0
 	an.Terms(text, func(t analysis.Token) {
-		if n++; n > 1<<13 {
+		if read++; read > 1<<13 {
 			return
 		}
 		if !t.Extra {
 			s.words = append(s.words, t.Term)
 		}
-		if times[t.Term]++; times[t.Term] > 1 {
-			return
+		w := known[t.Term]
+		if w == nil {
+			w = &word{text: t.Term, joined: t.Extra}
+			known[t.Term] = w
+			if t.Stop {
+				stops = append(stops, w)
+			} else {
+				words = append(words, w)
+			}
 		}
-		if t.Stop {
-			stops = append(stops, t.Term)
-		} else {
-			order = append(order, t.Term)
-		}
+		w.times++
+		w.joined = w.joined && t.Extra
 	})
-	if len(order) == 0 {
-		order = stops
+	if len(words) == 0 {
+		words = stops
 	}
-	for _, w := range order {
-		s.terms = append(s.terms, s.resolve(w, times[w]))
+	for _, w := range words {
+		weight := math.Sqrt(w.times)
+		if w.joined {
+			weight *= s.joined
+		}
+		s.terms = append(s.terms, s.resolve(w.text, weight))
 	}
 	if len(s.terms) > maxQueryTerms {
-		keep := slices.Clone(s.terms)
-		slices.SortStableFunc(keep, func(a, b queryTerm) int { return cmp.Compare(b.idf*b.weight, a.idf*a.weight) })
-		floor := keep[maxQueryTerms-1]
-		s.terms = slices.DeleteFunc(s.terms, func(t queryTerm) bool { return t.idf*t.weight < floor.idf*floor.weight })
-		s.terms = s.terms[:min(len(s.terms), 2*maxQueryTerms)]
+		byWeight := slices.Clone(s.terms)
+		slices.SortStableFunc(byWeight, func(a, b queryTerm) int { return cmp.Compare(b.idf*b.weight, a.idf*a.weight) })
+		kept := map[string]bool{}
+		for _, t := range byWeight[:maxQueryTerms] {
+			kept[t.text] = true
+		}
+		s.terms = slices.DeleteFunc(s.terms, func(t queryTerm) bool { return !kept[t.text] })
 	}
 }
 
@@ -274,22 +293,23 @@ func (s *searcher) add(t queryTerm) {
 		scores, length, doc := p.scores, p.length, p.doc
 		whole := p.whole()
 		for j, post := range list {
-			d := doc[post.ord]
+			o, d := int(post.ord), doc[post.ord]
 			if !whole && !p.admitted(int(d)) {
 				continue
 			}
 			tf := float32(post.body) + boost[post.fields]
-			v := factor * tf * (s.k1 + 1) / (tf + s.norm[length[post.ord]])
-			scores[post.ord] += v
-			if aside == 0 || post.body == 0 {
+			v := factor * tf * (s.k1 + 1) / (tf + s.norm[length[o]])
+			if post.fields&0x0F > 0 {
+				// The title is that of the neighbours too: they have the word.
+				scores[o] += v + factor*s.titled
 				continue
 			}
-			// A neighbour that has the word itself needs no help.
-			if o := post.ord; o > 0 && doc[o-1] == d && (j == 0 || list[j-1].ord != o-1) {
+			scores[o] += v
+			if o > 0 && doc[o-1] == d && (j == 0 || int(list[j-1].ord) != o-1) {
 				scores[o-1] += aside * v
 			}
-			if o := int(post.ord) + 1; o < len(doc) && doc[o] == d && (j+1 == len(list) || int(list[j+1].ord) != o) {
-				scores[o] += aside * v
+			if o+1 < len(doc) && doc[o+1] == d && (j+1 == len(list) || int(list[j+1].ord) != o+1) {
+				scores[o+1] += aside * v
 			}
 		}
 	}
@@ -307,6 +327,10 @@ type candidate struct {
 // better orders candidates: higher score, then lower id.
 func (a candidate) better(b candidate) bool {
 	return a.score > b.score || a.score == b.score && a.id < b.id
+}
+
+func rank(a, b candidate) int {
+	return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.id, b.id))
 }
 
 // best takes the n pieces of the highest score above 0, in no order.

@@ -46,7 +46,7 @@ type size struct {
 }
 
 var sizes = map[Mode]size{
-	Exhaustive: {target: 150, limit: 190, least: 50, overlap: 40},
+	Exhaustive: {target: 160, limit: 240, least: 60, overlap: 40},
 	Standard:   {target: 250, limit: 320, least: 80},
 	Basic:      {target: 400, limit: 500, least: 120},
 }

@@ -26,14 +26,15 @@ type Token struct {
 
 const maxTerm = 64 // runes: longer runs are keys or encoded data, cut so that they stay findable by their beginning
 
+const maxStems = 1 << 15 // remembered by an Analyzer, some 2 MB
+
 // Analyzer remembers the stems it has made; it is not safe for concurrent use.
-// The zero value works. It is worth keeping for the length of one document.
+// The zero value works; it is worth keeping from one text to the next.
 type Analyzer struct {
 	stems map[string]string
 }
 
-// Terms gives the tokens of text in order; fn must not keep the text alive by
-// more than the terms, which are copies.
+// Terms gives the tokens of text in order; a joined form follows its parts.
 func (a *Analyzer) Terms(text string, fn func(Token)) {
 	for i := 0; i < len(text); {
 		r, n := utf8.DecodeRuneInString(text[i:])
@@ -235,14 +236,12 @@ func elide(s string) string {
 // emit normalises and stems a word.
 func (a *Analyzer) emit(word string, start, end int, extra bool, fn func(Token)) {
 	term, ok := a.stems[word]
-	folded := ""
 	if !ok {
-		folded = fold(word)
-		term = stem(folded)
-		if a.stems == nil {
+		term = stem(fold(word))
+		if a.stems == nil || len(a.stems) >= maxStems {
 			a.stems = make(map[string]string, 64)
 		}
-		if len(a.stems) < 1<<16 { // a document of noise must not hold memory
+		if len(word) <= maxTerm {
 			a.stems[strings.Clone(word)] = term
 		}
 	}
@@ -290,7 +289,9 @@ func fold(s string) string {
 	}
 	var b strings.Builder
 	count := 0
-	for _, r := range norm.NFKD.String(s) {
+	s = norm.NFKD.String(s)
+	named := symbols(s)
+	for _, r := range s {
 		if count >= maxTerm {
 			break
 		}
@@ -298,7 +299,12 @@ func fold(s string) string {
 			continue
 		}
 		count++
-		switch r = unicode.ToLower(r); r {
+		r = unicode.ToLower(r)
+		if named && r >= 'α' && r <= 'ω' {
+			b.WriteString(greek[r-'α'])
+			continue
+		}
+		switch r {
 		case 'ß':
 			b.WriteString("ss")
 		case 'æ':
@@ -322,6 +328,27 @@ func fold(s string) string {
 		}
 	}
 	return norm.NFC.String(b.String())
+}
+
+// symbols tells whether the Greek letters of a word are signs, as in β or TGFβ,
+// and not a Greek word: they are then written as their names.
+func symbols(s string) bool {
+	letters, other := 0, 0
+	for _, r := range s {
+		switch {
+		case unicode.Is(unicode.Mn, r):
+		case r >= 0x0370 && r <= 0x03FF:
+			letters++
+		default:
+			other++
+		}
+	}
+	return letters == 1 || letters > 0 && other > 0
+}
+
+var greek = [...]string{
+	"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi",
+	"omicron", "pi", "rho", "sigma", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
 }
 
 // foldable marks are accents and points; the vowel signs of Indic scripts,

@@ -21,7 +21,7 @@ func stem(w string) string {
 	}
 	switch {
 	case ascii && len(w) > 2:
-		return english.Stem(w, true)
+		return english.Stem(spelling(w), true)
 	case cyrillic && utf8.RuneCountInString(w) > 3:
 		return russian.Stem(w, true)
 	}
