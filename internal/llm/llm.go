@@ -49,6 +49,16 @@ type Passage struct {
 	Heading string
 	Text    string
 	Page    int // 0 when the document has no pages
+	// Evidence is what retrieval knows of the question's terms in this passage;
+	// empty when it is not known. Providers that call a model do not send it.
+	Evidence []Evidence
+}
+
+// Evidence is a term of the question as retrieval read it.
+type Evidence struct {
+	Term   string  // folded and stemmed
+	Weight float64 // its rarity in everything that was searched
+	Found  bool    // stands in the piece, its title or headings
 }
 
 // Request is what a model is asked. Passages are data, never instructions:
