@@ -2,6 +2,7 @@ package db_test
 
 import (
 	"context"
+	"strconv"
 	"testing"
 
 	"atrium/internal/db"
@@ -73,10 +74,6 @@ func BenchmarkAllOfAHundred(b *testing.B) {
 }
 
 func BenchmarkTx(b *testing.B) {
-	update := func(ctx context.Context, tx *db.Tx) error {
-		_, err := db.Exec(ctx, tx, `UPDATE thing SET name = name || ? WHERE id = 1`, "")
-		return err
-	}
 	for name, relaxed := range map[string]bool{"durable": false, "relaxed": true} {
 		b.Run(name, func(b *testing.B) {
 			bench(b, func(b *testing.B, d *db.DB, ctx context.Context) {
@@ -84,8 +81,12 @@ func BenchmarkTx(b *testing.B) {
 				if relaxed {
 					run = d.Relaxed
 				}
-				for b.Loop() {
-					if err := run(ctx, update); err != nil {
+				for i := 0; b.Loop(); i++ {
+					err := run(ctx, func(ctx context.Context, tx *db.Tx) error {
+						_, err := db.Exec(ctx, tx, `UPDATE thing SET name = ? WHERE id = 1`, strconv.Itoa(i))
+						return err
+					})
+					if err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -6,7 +6,7 @@ CREATE TABLE job (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     kind        TEXT    NOT NULL,
     org_id      BIGINT  NOT NULL,
-    key         TEXT,
+    key         TEXT    NOT NULL DEFAULT '',
     payload     TEXT    NOT NULL,
     priority    BIGINT  NOT NULL DEFAULT 0,
     state       TEXT    NOT NULL,
@@ -22,9 +22,12 @@ CREATE TABLE job (
 );
 CREATE INDEX job_ready ON job (kind, org_id, priority DESC, id) WHERE state = 'pending';
 CREATE INDEX job_delayed ON job (run_at) WHERE state = 'delayed';
-CREATE INDEX job_running ON job (owner, lease_until) WHERE state = 'running';
-CREATE UNIQUE INDEX job_key ON job (kind, key) WHERE key IS NOT NULL AND state IN ('pending', 'delayed', 'running');
-CREATE INDEX job_ended ON job (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX job_running ON job (lease_until) WHERE state = 'running';
+CREATE INDEX job_over ON job (ended_at) WHERE state IN ('done', 'cancelled');
+CREATE INDEX job_failed ON job (ended_at) WHERE state = 'failed';
+-- A job that is being cancelled no longer holds its key, so that it can be asked for again.
+CREATE UNIQUE INDEX job_key ON job (kind, key)
+    WHERE key <> '' AND NOT cancel AND state IN ('pending', 'delayed', 'running');
 
 CREATE TABLE event (
     stream     TEXT    NOT NULL,
