@@ -4,6 +4,7 @@ package llmtest
 import (
 	"context"
 	"errors"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -139,7 +140,7 @@ func Contract(t *testing.T, open func(t *testing.T) llm.Provider) {
 		if _, _, _, _, err := ask(t.Context(), open(t), req); err != nil {
 			t.Fatal(err)
 		}
-		if q := Question(); req.System != q.System || req.Messages[0].Text != q.Messages[0].Text || req.Passages[0] != q.Passages[0] {
+		if q := Question(); req.System != q.System || req.Messages[0].Text != q.Messages[0].Text || !reflect.DeepEqual(req.Passages, q.Passages) {
 			t.Errorf("it became %+v", req)
 		}
 	})
