@@ -38,7 +38,7 @@ CREATE TABLE session (
     revoked_on INTEGER
 );
 CREATE INDEX session_family ON session (family);
-CREATE INDEX session_user ON session (user_id);
+CREATE INDEX session_by_user ON session (user_id);
 
 CREATE TABLE one_time_token (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
