@@ -107,6 +107,7 @@ func (m prefixless) HandleFunc(pattern string, h func(http.ResponseWriter, *http
 // New makes an API without operations.
 func New(o Options) *API {
 	huma.NewError = newError
+	huma.DefaultArrayNullable = false
 	reg := huma.NewMapRegistry("#/components/schemas/", schemaName)
 	cfg := huma.Config{
 		OpenAPI: &huma.OpenAPI{

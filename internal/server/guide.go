@@ -80,7 +80,7 @@ func (s *Server) addPage(ctx context.Context, sc authz.Scope, corpusID int64, na
 	if err != nil {
 		return err
 	}
-	_, err = s.documents.Add(ctx, sc, document.Draft{CorpusID: corpusID, Name: name, ContentType: "file", MediaType: "text/markdown", Blob: stored})
+	_, err = s.documents.Add(ctx, sc, corpusID, document.Draft{Name: name, ContentType: document.File, MediaType: "text/markdown", Blob: stored})
 	return err
 }
 

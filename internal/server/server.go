@@ -109,8 +109,13 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 	}
 	s.pool = extract.NewPool(extract.Options{Command: worker, Workers: 2})
 	s.users = user.New(user.Options{DB: s.db, Log: s.log, MasterKey: key, AppSecret: c.AppSecret, RequireAPIKey: c.RequireAPIKey, SecureCookies: strings.HasPrefix(c.PublicURL, "https://")})
-	embedder := newEmbedder(c, s.guard)
-	s.models = newModels(c, s.guard)
+	embedder, err := newEmbedder(c, s.guard)
+	if err != nil {
+		return err
+	}
+	if s.models, err = newModels(c, s.guard); err != nil {
+		return err
+	}
 	s.documents = document.New(document.Options{DB: s.db, Blobs: s.blobs, Jobs: s.jobs, Extract: s.pool, Fetch: s.guard, Embed: embedder, PublicURL: c.PublicURL, MaxBytes: c.MaxUpload, Log: s.log})
 	s.corpora = corpus.New(corpus.Options{DB: s.db, Blobs: s.blobs, Documents: s.documents, MaxUpload: c.MaxUpload})
 	s.agents = agent.New(s.db, s.corpora)

@@ -1,0 +1,128 @@
+// Package bench measures this build on this machine: quality through the
+// product's own ingest and search, speed against yardsticks taken in the same
+// run. Nothing here is asserted; the table is for people, and for the next
+// change to be compared with.
+package bench
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// Row is one figure beside what it is held against.
+type Row struct {
+	What      string
+	Figure    string
+	Goal      string
+	Yardstick string
+}
+
+// Options say what to measure.
+type Options struct {
+	Data string   // folder of test sets; empty: only what needs none
+	Only []string // names of parts; empty: all
+	Exe  string   // the binary under test
+	Out  io.Writer
+	Log  io.Writer // progress
+}
+
+// part is a group of measurements.
+type part struct {
+	name string
+	data string // folder below Options.Data that it needs; empty: none
+	run  func(context.Context, Options) ([]Row, error)
+}
+
+var parts = []part{
+	{"start", "", start},
+	{"get", "", get},
+	{"stream", "", stream},
+	{"scifact", "scifact", ranking("scifact", "nDCG@10 ≥ .69, Recall@100 ≥ .93")},
+	{"cranfield", "cranfield", ranking("cranfield", "nDCG@10 ≥ .52")},
+	{"xquad", "xquad_en", answers},
+	{"docs", "docs", documents},
+}
+
+// Names lists the parts.
+func Names() []string {
+	names := make([]string, len(parts))
+	for i, p := range parts {
+		names[i] = p.name
+	}
+	return names
+}
+
+// Run measures and prints the table.
+func Run(ctx context.Context, o Options) error {
+	var rows []Row
+	for _, p := range parts {
+		if len(o.Only) > 0 && !slices.Contains(o.Only, p.name) {
+			continue
+		}
+		if p.data != "" {
+			if o.Data == "" {
+				fmt.Fprintf(o.Log, "%s: left out, because it needs --data\n", p.name)
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(o.Data, p.data)); err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
+		}
+		fmt.Fprintf(o.Log, "measuring %s …\n", p.name)
+		got, err := p.run(ctx, o)
+		if err != nil {
+			return fmt.Errorf("measure %s: %w", p.name, err)
+		}
+		rows = append(rows, got...)
+	}
+	fmt.Fprintf(o.Out, "machine: %s, %d cores, %s, %s %s/%s\n\n", cpu(), runtime.NumCPU(), memory(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	w := tabwriter.NewWriter(o.Out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "WHAT\tFIGURE\tGOAL\tYARDSTICK, SAME RUN")
+	for _, r := range rows {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.What, r.Figure, r.Goal, r.Yardstick)
+	}
+	return w.Flush()
+}
+
+func cpu() string { return procField("/proc/cpuinfo", "model name") }
+
+func memory() string {
+	var kb int64
+	_, _ = fmt.Sscan(procField("/proc/meminfo", "MemTotal"), &kb)
+	return fmt.Sprintf("%d GiB", kb>>20)
+}
+
+// procField is a field of a file of names and values, or empty.
+func procField(path, name string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(b)) {
+		if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == name {
+			return strings.TrimSpace(v)
+		}
+	}
+	return ""
+}
+
+func median(d []time.Duration) time.Duration {
+	if len(d) == 0 {
+		return 0
+	}
+	s := slices.Clone(d)
+	slices.Sort(s)
+	return s[len(s)/2]
+}
+
+func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }
+
+func percent(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) }

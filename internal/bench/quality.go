@@ -1,0 +1,195 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"atrium/internal/retrieval/eval"
+)
+
+// product is the product as a test set sees it: documents go in by upload, and
+// come out by search and by asking an agent.
+type product struct {
+	*process
+	agent, corpus int64
+	ids           map[int64]string // document → id in the set
+}
+
+// newProduct makes an agent with an empty corpus on a running server.
+func newProduct(ctx context.Context, p *process) (*product, error) {
+	a, err := call[made](ctx, p, "POST", "/api/v2/agents", map[string]any{"name": fmt.Sprintf("Set %d", time.Now().UnixNano())})
+	if err != nil {
+		return nil, err
+	}
+	corpus, err := defaultCorpus(ctx, p, a.ID)
+	return &product{process: p, agent: a.ID, corpus: corpus, ids: map[int64]string{}}, err
+}
+
+func defaultCorpus(ctx context.Context, p *process, agent int64) (int64, error) {
+	list, err := call[struct {
+		Items struct {
+			Corpora []struct {
+				Corpus made `json:"corpus"`
+			} `json:"agent_corpus"`
+		} `json:"items"`
+	}](ctx, p, "GET", fmt.Sprintf("/api/v2/agents/%d/corpora", agent), nil)
+	if err == nil && len(list.Items.Corpora) == 0 {
+		err = errors.New("the agent has no default corpus")
+	}
+	if err != nil {
+		return 0, err
+	}
+	return list.Items.Corpora[0].Corpus.ID, nil
+}
+
+const senders = 8
+
+// Ingest uploads the documents as texts and waits until all are indexed.
+func (p *product) Ingest(ctx context.Context, docs []eval.Doc) error {
+	var (
+		wg     sync.WaitGroup
+		mu     sync.Mutex
+		failed error
+	)
+	next := make(chan eval.Doc)
+	for range senders {
+		wg.Go(func() {
+			for d := range next {
+				text := d.Text
+				if d.Title != "" {
+					text = d.Title + "\n\n" + d.Text
+				}
+				got, err := call[made](ctx, p.process, "POST", fmt.Sprintf("/indexing-service/api/v2/corpora/%d/documents", p.corpus),
+					map[string]any{"content_type": "text", "source": text, "upload_from": "bench"})
+				mu.Lock()
+				p.ids[got.ID] = d.ID
+				failed = errors.Join(failed, err)
+				mu.Unlock()
+			}
+		})
+	}
+	for _, d := range docs {
+		next <- d
+	}
+	close(next)
+	wg.Wait()
+	if failed != nil {
+		return failed
+	}
+	for {
+		list, err := call[struct {
+			Pagination struct {
+				Total int `json:"total"`
+			} `json:"pagination"`
+		}](ctx, p.process, "GET", fmt.Sprintf("/api/v2/corpora/%d/documents?page_size=1&step=completed", p.corpus), nil)
+		if err != nil {
+			return err
+		}
+		if list.Pagination.Total >= len(p.ids) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// Search answers the documents of the best passages, each once.
+func (p *product) Search(ctx context.Context, question string, k int) ([]string, error) {
+	list, err := call[struct {
+		Passages []struct {
+			DocumentID int64 `json:"document_id"`
+		} `json:"passages"`
+	}](ctx, p.process, "GET", fmt.Sprintf("/api/v2/corpora/search?corpus_ids=%d&limit=%d&query=%s", p.corpus, min(2*k, 200), url.QueryEscape(question)), nil)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	seen := map[int64]bool{}
+	for _, x := range list.Passages {
+		if !seen[x.DocumentID] && len(out) < k {
+			seen[x.DocumentID] = true
+			out = append(out, p.ids[x.DocumentID])
+		}
+	}
+	return out, nil
+}
+
+// Answer asks the agent.
+func (p *product) Answer(ctx context.Context, question string) (eval.Answered, error) {
+	a, err := call[struct {
+		References []struct {
+			DocumentID int64  `json:"document_id"`
+			Quote      string `json:"quote"`
+		} `json:"references"`
+	}](ctx, p.process, "POST", fmt.Sprintf("/response-service/api/v2/agents/%d/responses", p.agent), map[string]any{"user_query": question})
+	out := eval.Answered{Declined: len(a.References) == 0}
+	for _, r := range a.References {
+		out.Citations = append(out.Citations, eval.Citation{DocumentID: p.ids[r.DocumentID], Quote: r.Quote})
+	}
+	return out, err
+}
+
+// ranking measures a set through the product, beside plain BM25.
+func ranking(name, goal string) func(context.Context, Options) ([]Row, error) {
+	return func(ctx context.Context, o Options) ([]Row, error) {
+		set, err := eval.Load(filepath.Join(o.Data, name), "")
+		if err != nil {
+			return nil, err
+		}
+		p, err := launch(ctx, o.Exe)
+		if err != nil {
+			return nil, err
+		}
+		defer p.stop()
+		e, err := newProduct(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		r, err := eval.Rank(ctx, set, e)
+		if err != nil {
+			return nil, err
+		}
+		plain, err := eval.Rank(ctx, set, eval.PlainBM25())
+		if err != nil {
+			return nil, err
+		}
+		return []Row{
+			{name + ", nDCG@10 and Recall@100", fmt.Sprintf("%.3f, %.3f", r.NDCG10, r.Recall100), goal, fmt.Sprintf("plain BM25 %.3f, %.3f", plain.NDCG10, plain.Recall100)},
+			{name + ", ingest", fmt.Sprintf("%.0f documents/s", float64(r.Documents)/r.Ingest.Seconds()), "", ""},
+			{name + ", one search over HTTP", ms(r.Median), "", fmt.Sprintf("99th percentile %s", ms(r.P99))},
+		}, nil
+	}
+}
+
+// answers measures the offline answerer through the product.
+func answers(ctx context.Context, o Options) ([]Row, error) {
+	p, err := launch(ctx, o.Exe)
+	if err != nil {
+		return nil, err
+	}
+	defer p.stop()
+	var failed error
+	r, err := eval.XQuAD(ctx, filepath.Join(o.Data, "xquad_en"), func() eval.Answerer {
+		e, err := newProduct(ctx, p)
+		failed = errors.Join(failed, err)
+		return e
+	})
+	if err := errors.Join(err, failed); err != nil {
+		return nil, err
+	}
+	return []Row{
+		{"xquad: right paragraph cited, of those answered", percent(r.RightParagraph), "≥ 98 %", fmt.Sprintf("%d of %d answered", r.Answered, r.Questions)},
+		{"xquad: answer holds the expected span", percent(r.HoldsSpan), "≥ 87 %", ""},
+		{"xquad: declined, article left out", percent(r.AbsentDeclined), "≥ 90 %", fmt.Sprintf("%d questions", r.Absent)},
+		{"xquad: answered, article there", percent(r.PresentAnswered), "≥ 95 %", fmt.Sprintf("%d questions", r.Present)},
+		{"xquad: quotes that stand in their document", percent(r.Verbatim), "100 %", fmt.Sprintf("%d quotes", r.Quotes)},
+	}, nil
+}

@@ -1,0 +1,9 @@
+package server_test
+
+import (
+	"testing"
+
+	"atrium/internal/server/servertest"
+)
+
+func TestMain(m *testing.M) { servertest.Main(m) }

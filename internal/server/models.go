@@ -1,0 +1,109 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"atrium/internal/agent"
+	"atrium/internal/authz"
+	"atrium/internal/egress"
+	"atrium/internal/embed"
+	embedopenai "atrium/internal/embed/openai"
+	"atrium/internal/llm"
+	"atrium/internal/llm/anthropic"
+	"atrium/internal/llm/offline"
+	"atrium/internal/llm/openai"
+	"atrium/internal/response"
+)
+
+// OfflineModel is what DescribeModel says when no model is configured.
+const OfflineModel = "offline: extracts quoted from the documents, without a language model"
+
+const (
+	openaiURL      = "https://api.openai.com/v1"
+	anthropicURL   = "https://api.anthropic.com"
+	openaiModel    = "gpt-5-mini"
+	anthropicModel = "claude-sonnet-4-5"
+)
+
+// chosen is the endpoint that the settings name: what is set for Atrium wins
+// over the keys that other programs use too.
+func chosen(c Config) (m Model, isAnthropic, offline bool) {
+	m = c.LLM
+	switch {
+	case m.BaseURL != "":
+	case m.APIKey != "":
+		m.BaseURL = openaiURL
+		if strings.HasPrefix(m.APIKey, "sk-ant-") {
+			m.BaseURL = anthropicURL
+		}
+	case c.OpenAIKey != "":
+		m.BaseURL, m.APIKey = openaiURL, c.OpenAIKey
+	case c.AnthropicKey != "":
+		m.BaseURL, m.APIKey = anthropicURL, c.AnthropicKey
+	default:
+		return m, false, true
+	}
+	u, err := url.Parse(m.BaseURL)
+	isAnthropic = err == nil && u.Hostname() == "api.anthropic.com"
+	if m.Model == "" {
+		m.Model = openaiModel
+		if isAnthropic {
+			m.Model = anthropicModel
+		}
+	}
+	return m, isAnthropic, false
+}
+
+// DescribeModel says in words which model answers.
+func DescribeModel(c Config) string {
+	m, _, off := chosen(c)
+	if off {
+		return OfflineModel
+	}
+	return fmt.Sprintf("%s at %s", m.Model, m.BaseURL)
+}
+
+// models picks the model that answers for an agent.
+type models struct {
+	provider llm.Provider
+	price    response.Price
+	offline  bool
+}
+
+func newModels(c Config, guard *egress.Guard) (*models, error) {
+	m, isAnthropic, off := chosen(c)
+	if off {
+		return &models{provider: offline.New(), offline: true}, nil
+	}
+	out := &models{price: response.Price{Prompt: m.PromptPrice, Completion: m.CompletionPrice}}
+	client := guard.Operator(egress.Limits{})
+	var err error
+	if isAnthropic {
+		out.provider, err = anthropic.New(anthropic.Config{BaseURL: m.BaseURL, APIKey: m.APIKey, Model: m.Model, Client: client})
+	} else {
+		out.provider, err = openai.New(openai.Config{BaseURL: m.BaseURL, APIKey: m.APIKey, Model: m.Model, Client: client})
+	}
+	return out, err
+}
+
+// Pick is the server's model, by the name that the agent prefers.
+func (m *models) Pick(context.Context, authz.Scope, agent.Settings) (llm.Provider, response.Price) {
+	return m.provider, m.price
+}
+
+// newEmbedder is nil when none is configured: search is then by words only.
+func newEmbedder(c Config, guard *egress.Guard) (embed.Embedder, error) {
+	if c.Embed.BaseURL == "" {
+		return nil, nil
+	}
+	return embedopenai.New(embedopenai.Config{BaseURL: c.Embed.BaseURL, APIKey: c.Embed.APIKey, Model: c.Embed.Model, Client: guard.Operator(egress.Limits{})})
+}
+
+// Answers says in words which model answers.
+func (s *Server) Answers() string { return DescribeModel(s.cfg) }
+
+// PublicURL is the address that people type.
+func (s *Server) PublicURL() string { return s.cfg.PublicURL }
