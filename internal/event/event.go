@@ -1,0 +1,184 @@
+// Package event is an append-only log of what a person watches: the steps and words of
+// an answer, the progress of a document.
+//
+// A stream has a name that its owner chooses ("response/17"), one writer at a time and
+// any number of readers, here and in other processes. Its events are numbered from 1.
+// A reader gets the history from the database and then, live, what is appended, until
+// the event marked Last; after a cut it goes on from the last number it has seen. An
+// event is shown only after it is committed, so nobody sees what a crash takes back.
+//
+// Who may read a stream is decided by whoever names it; this package does not know.
+package event
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"atrium/internal/db"
+)
+
+var (
+	// ErrEnded is the answer to appending after the Last event.
+	ErrEnded = errors.New("event: the stream has ended")
+	// ErrClosed says that the log is closed, because the server is stopping.
+	ErrClosed = errors.New("event: the log is closed")
+)
+
+// Event is an entry of a stream.
+type Event struct {
+	Seq  int64           `db:"seq"` // 1, 2, 3, …; set by Append
+	Name string          `db:"name"`
+	Data json.RawMessage `db:"data"` // stored and given back byte for byte; empty is null
+	Last bool            `db:"last"` // ends the stream
+}
+
+// Log is the log of a process.
+type Log struct {
+	d   *db.DB
+	log *slog.Logger
+
+	mu      sync.Mutex
+	streams map[string]*stream
+	pending []*request
+	shut    bool
+
+	work   chan struct{} // pending has something
+	closed chan struct{}
+	loops  sync.WaitGroup
+}
+
+// New makes the log and starts its writer; end it with Close.
+func New(d *db.DB, log *slog.Logger) *Log {
+	if log == nil {
+		log = slog.Default()
+	}
+	l := &Log{d: d, log: log, streams: map[string]*stream{}, work: make(chan struct{}, 1), closed: make(chan struct{})}
+	l.loops.Go(l.flusher)
+	if d.Engine() == db.Postgres {
+		// Only there can another process be writing.
+		l.loops.Go(l.poller)
+	}
+	return l
+}
+
+// Close writes what is waiting and ends the readers with ErrClosed.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	if l.shut {
+		l.mu.Unlock()
+		return nil
+	}
+	l.shut = true
+	l.mu.Unlock()
+	close(l.closed)
+	l.loops.Wait()
+	return nil
+}
+
+// LastSeq answers the number of the stream's last event, 0 when it has none, and
+// whether the stream has ended.
+func (l *Log) LastSeq(ctx context.Context, stream string) (seq int64, ended bool, err error) {
+	return lastSeq(ctx, l.d, stream)
+}
+
+func lastSeq(ctx context.Context, q db.Querier, stream string) (int64, bool, error) {
+	e, err := db.One[Event](ctx, q, `SELECT seq, last FROM event WHERE stream = ? ORDER BY seq DESC LIMIT 1`, stream)
+	if errors.Is(err, db.ErrNone) {
+		return 0, false, nil
+	}
+	return e.Seq, e.Last, err
+}
+
+// AppendTx appends in the caller's transaction, so that the events and what they tell
+// of are stored together. It sets the Seq of e; readers are told after the commit.
+func (l *Log) AppendTx(ctx context.Context, tx *db.Tx, stream string, orgID int64, e ...Event) error {
+	if len(e) == 0 {
+		return nil
+	}
+	if !wellFormed(e) {
+		return ErrEnded
+	}
+	seq, ended, err := lastSeq(ctx, tx, stream)
+	if err != nil {
+		return err
+	}
+	if ended {
+		return ErrEnded
+	}
+	number(e, seq)
+	if err := insert(ctx, tx, []entry{{stream, orgID, e}}); err != nil {
+		return err
+	}
+	tx.AfterCommit(func() { l.publish(stream, e) })
+	return nil
+}
+
+// Delete removes a stream with all its events.
+func Delete(ctx context.Context, tx *db.Tx, stream string) error {
+	_, err := db.Exec(ctx, tx, `DELETE FROM event WHERE stream = ?`, stream)
+	return err
+}
+
+// wellFormed tells that nothing follows a Last event.
+func wellFormed(events []Event) bool {
+	return !slices.ContainsFunc(events[:len(events)-1], func(e Event) bool { return e.Last })
+}
+
+func number(events []Event, after int64) {
+	for i := range events {
+		events[i].Seq = after + 1 + int64(i)
+	}
+}
+
+// entry is what one append adds to a stream.
+type entry struct {
+	stream string
+	orgID  int64
+	events []Event
+}
+
+// chunks are the numbers of rows that one INSERT takes, so that few texts are prepared.
+var chunks = []int{64, 16, 4, 1}
+
+var inserts = func() map[int]string {
+	texts := map[int]string{}
+	for _, n := range chunks {
+		texts[n] = `INSERT INTO event (stream, seq, org_id, name, data, last, created_at) VALUES ` +
+			strings.Repeat(`(?, ?, ?, ?, ?, ?, ?), `, n-1) + `(?, ?, ?, ?, ?, ?, ?)`
+	}
+	return texts
+}()
+
+func insert(ctx context.Context, tx *db.Tx, entries []entry) error {
+	n := 0
+	for _, e := range entries {
+		n += len(e.events)
+	}
+	now := time.Now()
+	args := make([]any, 0, 7*n)
+	for _, e := range entries {
+		for i := range e.events {
+			v := &e.events[i]
+			data := v.Data
+			if len(data) == 0 {
+				data = json.RawMessage("null")
+			}
+			args = append(args, e.stream, v.Seq, e.orgID, v.Name, data, v.Last, now)
+		}
+	}
+	for _, size := range chunks {
+		for len(args) >= 7*size {
+			if _, err := db.Exec(ctx, tx, inserts[size], args[:7*size]...); err != nil {
+				return err
+			}
+			args = args[7*size:]
+		}
+	}
+	return nil
+}
