@@ -69,7 +69,7 @@ func (p *Provider) Stream(ctx context.Context, req llm.Request, emit func(llm.De
 		Model: req.Model,
 		Body:  render(req),
 		Handle: func(r *wire.Reply) error {
-			a = answer{reply: r, emit: emit}
+			a = answer{reply: r, emit: emit, same: wire.Same{Key: "text"}}
 			return a.read()
 		},
 	})
@@ -128,6 +128,7 @@ type answer struct {
 	calls           []*building
 	usage           usage
 	stop, model     string
+	same            wire.Same
 }
 
 func (a *answer) read() error {
@@ -147,6 +148,12 @@ func (a *answer) read() error {
 		if err != nil {
 			return err
 		}
+		if text, ok := a.same.Match(ev.Data); ok {
+			if err := a.say("", text); err != nil {
+				return err
+			}
+			continue
+		}
 		e = event{}
 		if err := json.Unmarshal(ev.Data, &e); err != nil {
 			return a.reply.Garbage("sent a piece that is not the JSON of its API", err)
@@ -162,6 +169,9 @@ func (a *answer) read() error {
 		}
 		if err := a.add(&e); err != nil {
 			return err
+		}
+		if e.Type == "content_block_delta" && e.Delta.Thinking+e.Delta.JSON == "" {
+			a.same.Learn(ev.Data, string(e.Delta.Text))
 		}
 	}
 }

@@ -77,6 +77,7 @@ type answer struct {
 	usage           usage
 	finish, model   string
 	next            chunk // decoded into again and again
+	same            wire.Same
 }
 
 type building struct {
@@ -121,6 +122,12 @@ func (a *answer) read() error {
 		if string(ev.Data) == "[DONE]" {
 			return nil
 		}
+		if text, ok := a.same.Match(ev.Data); ok {
+			if err := a.say(&a.text, llm.Delta{Text: text}, text); err != nil {
+				return err
+			}
+			continue
+		}
 		c := &a.next
 		choices := c.Choices[:0]
 		clear(c.Choices[:cap(c.Choices)])
@@ -131,7 +138,23 @@ func (a *answer) read() error {
 		if err := a.add(c); err != nil {
 			return err
 		}
+		if text := c.onlyText(); text != "" {
+			a.same.Learn(ev.Data, text)
+		}
 	}
+}
+
+// onlyText is the text of a chunk that holds nothing else to know.
+func (c *chunk) onlyText() string {
+	if len(c.Choices) != 1 || c.Usage != nil {
+		return ""
+	}
+	ch := &c.Choices[0]
+	d := &ch.Delta
+	if ch.Message != nil || ch.FinishReason != "" || d.Refusal+d.Reasoning+d.ReasoningContent != "" || len(d.ToolCalls) > 0 {
+		return ""
+	}
+	return string(d.Content)
 }
 
 func (a *answer) add(c *chunk) error {

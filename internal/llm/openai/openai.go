@@ -102,7 +102,7 @@ func (p *Provider) Stream(ctx context.Context, req llm.Request, emit func(llm.De
 			return true
 		},
 		Handle: func(r *wire.Reply) error {
-			a = answer{reply: r, emit: emit}
+			a = answer{reply: r, emit: emit, same: wire.Same{Key: "content"}}
 			return a.read()
 		},
 	})

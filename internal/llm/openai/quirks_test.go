@@ -7,12 +7,14 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"atrium/internal/egress"
 	"atrium/internal/fail"
 	"atrium/internal/llm"
 	"atrium/internal/llm/fake"
 	"atrium/internal/llm/openai"
+	"atrium/internal/llm/wire"
 )
 
 func provider(t testing.TB, h http.Handler) *openai.Provider {
@@ -20,7 +22,7 @@ func provider(t testing.TB, h http.Handler) *openai.Provider {
 	s := httptest.NewServer(h)
 	g := egress.New(egress.Options{})
 	t.Cleanup(func() { g.Close(); s.CloseClientConnections(); s.Close() })
-	p, err := openai.New(openai.Config{BaseURL: s.URL + "/v1/", Model: "m", Client: g.Operator(egress.Limits{})})
+	p, err := openai.New(openai.Config{BaseURL: s.URL + "/v1/", Model: "m", Client: g.Operator(egress.Limits{}), Limits: wire.Limits{Backoff: time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)
 	}
