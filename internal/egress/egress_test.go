@@ -326,7 +326,11 @@ func TestAFetchIsLimitedAndExplained(t *testing.T) {
 		{"http://unknown.test/", fail.CodeProvider},
 		{"http://front.test:1/", fail.CodeProvider},
 	} {
-		res, err := g.Fetch(t.Context(), c.address, Conditions{}, Limits{MaxBytes: 1000, Timeout: 300 * time.Millisecond})
+		l := Limits{MaxBytes: 1000}
+		if c.address == base+"/hang" {
+			l.Timeout = 150 * time.Millisecond
+		}
+		res, err := g.Fetch(t.Context(), c.address, Conditions{}, l)
 		if err == nil {
 			_, err = io.Copy(io.Discard, res.Body)
 			_ = res.Body.Close()

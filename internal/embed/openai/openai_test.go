@@ -31,9 +31,12 @@ func open(t *testing.T, h http.Handler, c openai.Config) *openai.Embedder {
 	g := egress.New(egress.Options{})
 	t.Cleanup(func() { g.Close(); s.CloseClientConnections(); s.Close() })
 	c.BaseURL, c.APIKey, c.Client = s.URL+"/v1", key, g.Operator(egress.Limits{})
-	c.Limits = wire.Limits{FirstByte: 500 * time.Millisecond, Backoff: time.Millisecond, MaxWait: 20 * time.Millisecond}
-	if c.Model == "" {
+	c.Limits = wire.Limits{Backoff: time.Millisecond, MaxWait: 20 * time.Millisecond}
+	switch c.Model {
+	case "":
 		c.Model = "bag"
+	case fake.Hang:
+		c.Limits.FirstByte = 150 * time.Millisecond
 	}
 	e, err := openai.New(c)
 	if err != nil {
