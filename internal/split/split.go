@@ -9,8 +9,10 @@ package split
 import (
 	"slices"
 	"strings"
+	"unicode"
 
 	"atrium/internal/extract"
+	"atrium/internal/retrieval/analysis"
 )
 
 // Mode is how finely a corpus is cut.
@@ -97,7 +99,7 @@ func units(doc extract.Document, limit int) (string, []unit) {
 		b.WriteString(block)
 		ends := []int{len(block)}
 		if bl.Kind == extract.Paragraph || bl.Kind == extract.ListItem || bl.Kind == "" {
-			ends = Sentences(block)
+			ends = analysis.Sentences(block)
 		}
 		from := 0
 		for _, end := range ends {
@@ -189,7 +191,8 @@ func fits(us []unit, start, limit int) bool {
 func piece(text string, doc extract.Document, us []unit, from, to int) Piece {
 	first := us[from]
 	b := doc.Blocks[first.block]
-	p := Piece{Text: text[first.start:us[to-1].end], Start: first.start, End: us[to-1].end, Page: b.Page, Heading: b.Heading}
+	end := first.start + len(strings.TrimRightFunc(text[first.start:us[to-1].end], unicode.IsSpace))
+	p := Piece{Text: text[first.start:end], Start: first.start, End: end, Page: b.Page, Heading: b.Heading}
 	if b.Kind == extract.Heading {
 		// What is read under the heading knows the path that includes it.
 		for _, u := range us[from:to] {
