@@ -24,14 +24,15 @@ import (
 type commands struct {
 	Config string `help:"File with settings; atrium.yaml when it exists." type:"path" env:"ATRIUM_CONFIG" placeholder:"FILE"`
 
-	Serve   serve     `cmd:"" help:"Start the server with its console."`
-	Ask     ask       `cmd:"" help:"Ask an agent, and watch the answer come with its citations."`
-	Ingest  ingest    `cmd:"" help:"Put files and folders into a corpus, and wait until they are indexed."`
-	Doctor  doctor    `cmd:"" help:"Tell what is configured, what is missing, and what to do."`
-	Bench   benchmark `cmd:"" help:"Measure this build on this machine, and print the figures beside their yardsticks."`
-	Peer    benchPeer `cmd:"" name:"bench-peer" hidden:"" help:"Serve standard input to every request; the yardstick of bench."`
-	OpenAPI openapi   `cmd:"" name:"openapi" help:"Print the description of all operations."`
-	Version version   `cmd:"" help:"Print the version."`
+	Serve   serve        `cmd:"" help:"Start the server with its console."`
+	Ask     ask          `cmd:"" help:"Ask an agent, and watch the answer come with its citations."`
+	Ingest  ingest       `cmd:"" help:"Put files and folders into a corpus, and wait until they are indexed."`
+	Org     organization `cmd:"" name:"organization" help:"Organizations on this server."`
+	Doctor  doctor       `cmd:"" help:"Tell what is configured, what is missing, and what to do."`
+	Bench   benchmark    `cmd:"" help:"Measure this build on this machine, and print the figures beside their yardsticks."`
+	Peer    benchPeer    `cmd:"" name:"bench-peer" hidden:"" help:"Serve standard input to every request; the yardstick of bench."`
+	OpenAPI openapi      `cmd:"" name:"openapi" help:"Print the description of all operations."`
+	Version version      `cmd:"" help:"Print the version."`
 }
 
 // terminal is where a command reads and writes.

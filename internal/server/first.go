@@ -130,3 +130,22 @@ func (s *Server) prepare(ctx context.Context) (First, error) {
 	})
 	return f, err
 }
+
+// AddOrganization makes a further organization with its admin, who chooses a
+// password with the token that is answered.
+func (s *Server) AddOrganization(ctx context.Context, name, adminEmail string) (setupToken string, err error) {
+	err = s.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
+		_, domain, _ := strings.Cut(adminEmail, "@")
+		o, _, err := org.Create(ctx, tx, name, domain, "server")
+		if err != nil {
+			return err
+		}
+		id, err := s.users.Create(ctx, tx, user.Draft{OrgID: o.ID, Email: adminEmail, FirstName: "Admin", Role: authz.GlobalAdmin, By: "server"})
+		if err != nil {
+			return err
+		}
+		setupToken, err = s.users.SetupToken(ctx, tx, o.ID, id)
+		return err
+	})
+	return setupToken, err
+}

@@ -320,3 +320,17 @@ func (c *Client) Indexed(id int64) Answer {
 		time.Sleep(10 * time.Millisecond)
 	}
 }
+
+// Neighbour is the admin of another organization on the same server.
+func (h *Harness) Neighbour(t testing.TB) *Client {
+	t.Helper()
+	token, err := h.Server.AddOrganization(t.Context(), "Neighbour", "admin@neighbour.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := h.Anonymous(t)
+	in := c.With("X-Atrium-Console", "1").Do("POST", "/auth-service/api/v2/setup", map[string]any{"token": token, "password": AdminPassword}).Want(t, 200)
+	cookie := (&http.Response{Header: in.Header}).Cookies()[0]
+	key := c.With("Cookie", cookie.Name+"="+cookie.Value).Do("POST", "/api/v2/api-keys", map[string]any{"name": "mine"}).Want(t, 201)
+	return c.With("Authorization", "Bearer "+key.String("data.key"))
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// The scripts are what a user types, against the real binary. $ADDR is a free
+// address; "ready" waits until a server answers there.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	exe, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return err
+			}
+			defer func() { _ = l.Close() }()
+			e.Setenv("PATH", filepath.Dir(exe)+string(os.PathListSeparator)+os.Getenv("PATH"))
+			e.Setenv("ADDR", l.Addr().String())
+			e.Setenv("ATRIUM_LISTEN", l.Addr().String())
+			e.Setenv("ATRIUM_DATA", filepath.Join(e.WorkDir, "data"))
+			e.Setenv("NO_COLOR", "1")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": ready},
+	})
+}
+
+// working are jobs that are not done, as /metrics counts them.
+var working = regexp.MustCompile(`(?m)^atrium_jobs\{kind="index_document",state="(pending|running)"\} [1-9]`)
+
+// ready waits until the server answers and the handbook is indexed.
+func ready(ts *testscript.TestScript, _ bool, _ []string) {
+	for range 1500 {
+		if res, err := http.Get("http://" + ts.Getenv("ADDR") + "/metrics"); err == nil {
+			b, err := io.ReadAll(res.Body)
+			_ = res.Body.Close()
+			if err == nil && res.StatusCode == http.StatusOK && !working.Match(b) {
+				return
+			}
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Fatalf("no server is ready at %s", ts.Getenv("ADDR"))
+}

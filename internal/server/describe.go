@@ -1,0 +1,38 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+
+	"atrium/internal/agent"
+	"atrium/internal/api"
+	"atrium/internal/corpus"
+	"atrium/internal/document"
+	"atrium/internal/event"
+	"atrium/internal/job"
+	"atrium/internal/response"
+	"atrium/internal/thread"
+	"atrium/internal/user"
+)
+
+// Describe is the description of all operations, made without opening
+// anything: what `atrium openapi` prints and the repository keeps.
+func Describe(context.Context) ([]byte, error) {
+	log := slog.New(slog.DiscardHandler)
+	s := &Server{cfg: Defaults(), log: log}
+	s.users = user.New(user.Options{Log: log})
+	defer s.users.Close()
+	jobs, events := job.New(nil, log), event.New(nil, log)
+	s.documents = document.New(document.Options{Jobs: jobs, Log: log})
+	s.corpora = corpus.New(corpus.Options{Documents: s.documents})
+	s.agents = agent.New(nil, s.corpora)
+	s.threads = thread.New(nil, s.agents, s.corpora, s.documents)
+	s.responses = response.New(response.Options{Jobs: jobs, Events: events, Log: log})
+	s.api = api.New(api.Options{Version: "stable", Auth: s.users, Log: log})
+	s.mount()
+	b, err := s.api.OpenAPI()
+	if err2 := events.Close(); err == nil {
+		err = err2
+	}
+	return b, err
+}

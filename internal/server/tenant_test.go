@@ -1,0 +1,124 @@
+package server_test
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"atrium/internal/server/servertest"
+)
+
+// world is one of everything that has an id, all of the first organization's
+// admin, and the name of the source that an answer cites.
+func world(t *testing.T, h *servertest.Harness, c *servertest.Client) (ids map[string]int64, citation string) {
+	t.Helper()
+	ids = map[string]int64{}
+	ids["agent_id"] = c.Do("POST", "/api/v2/agents", map[string]any{"name": "Ours"}).Want(t, 201).ID("data.id")
+	ids["corpus_id"] = c.Do("GET", fmt.Sprintf("/api/v2/agents/%d/corpora", ids["agent_id"]), nil).Want(t, 200).ID("data.items.agent_corpus.0.corpus.id")
+	up := c.Upload(fmt.Sprintf("/indexing-service/api/v2/corpora/%d/documents", ids["corpus_id"]), "secret.md", []byte("The secret word is rhubarb, and the vault opens at nine."), map[string]string{"content_type": "file"}).Want(t, 201)
+	ids["document_id"] = up.ID("data.id")
+	c.Indexed(ids["document_id"])
+	a := c.Do("POST", fmt.Sprintf("/response-service/api/v2/agents/%d/responses", ids["agent_id"]), map[string]any{"user_query": "What is the secret word?"}).Want(t, 200)
+	ids["chat_thread_id"], ids["agent_response_id"] = a.ID("data.thread_id"), a.ID("data.agent_response_id")
+	ids["api_key_id"] = c.Do("POST", "/api/v2/api-keys", map[string]any{"name": "k"}).Want(t, 201).ID("data.id")
+	url := strings.TrimPrefix(a.String("data.references.0.url"), h.URL)
+	name, _, _ := strings.Cut(url[strings.LastIndexByte(url, '/')+1:], "#")
+	return ids, name
+}
+
+var (
+	param  = regexp.MustCompile(`\{([a-z_]+)\}`)
+	digits = regexp.MustCompile(`\d+`)
+)
+
+// A foreign id is answered like an unknown one, byte for byte, by every
+// operation that has an id in its path, for another organization's admin and
+// for a colleague whom nobody has let in.
+func TestAForeignIDIsAnsweredLikeAnUnknownOne(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, h *servertest.Harness) {
+		ids, source := world(t, h, h.Admin(t))
+		who := map[string]*servertest.Client{"another organization's admin": h.Neighbour(t), "a colleague": h.Person(t, "eve@example.com")}
+		bodies := map[string]any{
+			"updateAgent": map[string]any{"name": "x"}, "updateCorpus": map[string]any{"name": "x"}, "updateDocument": map[string]any{"name": "x"},
+			"updateChatThread": map[string]any{"title": "x"}, "askAgent": map[string]any{"user_query": "What is the secret word?"},
+		}
+		checked := 0
+		for _, o := range h.Server.API().Ops() {
+			if !param.MatchString(o.Path()) {
+				continue
+			}
+			body := bodies[o.ID]
+			if body == nil && o.Method() != "GET" && o.Method() != "DELETE" {
+				body = map[string]any{"user_query": "What is the secret word?", "vote_type": "upvote", "comment": "x", "title": "x", "name": "x",
+					"documents": []string{"secret.md"}, "document_ids": []int64{ids["document_id"]}, "content_type": "text", "source": "x"}
+			}
+			if body == nil && o.Method() == "DELETE" {
+				body = map[string]any{"document_ids": []int64{ids["document_id"]}, "corpus_ids": []int64{ids["corpus_id"]}}
+			}
+			for name, c := range who {
+				ours := param.ReplaceAllStringFunc(o.Path(), func(p string) string {
+					if p == "{name}" {
+						return source
+					}
+					id, known := ids[strings.Trim(p, "{}")]
+					if !known {
+						t.Fatalf("%s: the test knows no %s", o.ID, p)
+					}
+					return fmt.Sprint(id)
+				})
+				none := param.ReplaceAllStringFunc(o.Path(), func(p string) string {
+					if p == "{name}" {
+						return "99999999-" + strings.SplitN(source, "-", 2)[1]
+					}
+					return "99999999"
+				})
+				foreign, unknown := c.Do(o.Method(), ours, body), c.Do(o.Method(), none, body)
+				if foreign.Status != 404 || unknown.Status != 404 {
+					t.Errorf("%s by %s: foreign %d, unknown %d: %s", o.ID, name, foreign.Status, unknown.Status, foreign.Body)
+				}
+				if f, u := digits.ReplaceAllString(string(foreign.Body), "N"), digits.ReplaceAllString(string(unknown.Body), "N"); f != u {
+					t.Errorf("%s by %s answers otherwise:\n%s\n%s", o.ID, name, f, u)
+				}
+				if strings.Contains(string(foreign.Body), "rhubarb") {
+					t.Errorf("%s by %s leaks: %s", o.ID, name, foreign.Body)
+				}
+				checked++
+			}
+		}
+		if checked < 40 {
+			t.Errorf("only %d cells were checked", checked)
+		}
+	})
+}
+
+// Ids in bodies go through the same scoped loaders as ids in paths.
+func TestForeignIDsInBodiesReachNothing(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, h *servertest.Harness) {
+		ids, _ := world(t, h, h.Admin(t))
+		for name, c := range map[string]*servertest.Client{"another organization's admin": h.Neighbour(t), "a colleague": h.Person(t, "eve@example.com")} {
+			agent := c.Do("POST", "/api/v2/agents", map[string]any{"name": "Mine"}).Want(t, 201).ID("data.id")
+			ask := func(extra map[string]any) servertest.Answer {
+				in := map[string]any{"user_query": "What is the secret word of the vault?"}
+				for k, v := range extra {
+					in[k] = v
+				}
+				return c.Do("POST", fmt.Sprintf("/response-service/api/v2/agents/%d/responses", agent), in)
+			}
+			ask(map[string]any{"chat_thread_id": ids["chat_thread_id"]}).Want(t, 404)
+			a := ask(map[string]any{"overrides": map[string]any{"corpus_ids": []int64{ids["corpus_id"]}}})
+			if a.Status != 200 && a.Status != 404 || strings.Contains(string(a.Body), "rhubarb") {
+				t.Errorf("%s: a foreign corpus in overrides: %d %s", name, a.Status, a.Body)
+			}
+			c.Do("POST", fmt.Sprintf("/api/v2/agents/%d/corpora/%d", agent, ids["corpus_id"]), nil).Want(t, 404)
+			if p := c.Do("PUT", fmt.Sprintf("/api/v2/agents/%d", agent), map[string]any{"project_id": 1}); name != "a colleague" && p.Status != 404 {
+				t.Errorf("%s: a foreign project: %d %s", name, p.Status, p.Body)
+			}
+			own := c.Do("GET", fmt.Sprintf("/api/v2/agents/%d/corpora", agent), nil).Want(t, 200).ID("data.items.agent_corpus.0.corpus.id")
+			del := c.Do("DELETE", fmt.Sprintf("/api/v2/corpora/%d/documents", own), map[string]any{"document_ids": []int64{ids["document_id"]}})
+			if del.Status == 200 && h.Admin(t).Do("GET", fmt.Sprintf("/api/v2/documents/%d", ids["document_id"]), nil).Status != 200 {
+				t.Errorf("%s deleted a foreign document: %s", name, del.Body)
+			}
+		}
+	})
+}
