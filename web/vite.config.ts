@@ -14,6 +14,7 @@ export default defineConfig({
     target: 'es2022',
     // Inlined data addresses would need a wider content policy.
     assetsInlineLimit: 0,
+    manifest: true, // for the budget; scripts/compress.mjs takes it away
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
   },

@@ -3,7 +3,7 @@
   var choice = null;
   try {
     choice = localStorage.getItem('atrium.theme');
-  } catch (e) {
+  } catch {
     // Storage may be forbidden; the system's theme is used then.
   }
   var dark = choice === 'dark' || (choice !== 'light' && matchMedia('(prefers-color-scheme: dark)').matches);

@@ -398,7 +398,7 @@ export interface paths {
         get: operations["get_api_v2_documents_{document_id}"];
         put?: never;
         post?: never;
-        delete?: never;
+        delete: operations["delete_api_v2_documents_{document_id}"];
         options?: never;
         head?: never;
         patch?: never;
@@ -682,13 +682,18 @@ export interface operations {
                                 access: string;
                                 status: string;
                                 project: number | null;
-                                llm_config: string;
+                                llm_config: number | null;
+                                model: string;
+                                can_edit: boolean;
+                                temperature: number | null;
+                                language: string;
+                                chunk_count: number;
                                 tags: string[];
                                 sample_q1: string;
                                 sample_q2: string;
                                 sample_q3: string;
                                 alias: string;
-                                agent_image: string;
+                                agent_image: string | null;
                                 caching_enabled: boolean;
                                 is_active: boolean;
                                 created_by: string;
@@ -722,11 +727,13 @@ export interface operations {
                     prefix_prompt?: string;
                     access?: string;
                     status?: string;
-                    llm_config?: string;
+                    model?: string;
+                    language?: string;
+                    chunk_count?: number;
                     sample_q1?: string;
                     sample_q2?: string;
                     sample_q3?: string;
-                    instructions?: string[];
+                    custom_instructions?: string[];
                 };
             };
         };
@@ -763,13 +770,18 @@ export interface operations {
                             access: string;
                             status: string;
                             project: number | null;
-                            llm_config: string;
+                            llm_config: number | null;
+                            model: string;
+                            can_edit: boolean;
+                            temperature: number | null;
+                            language: string;
+                            chunk_count: number;
                             tags: string[];
                             sample_q1: string;
                             sample_q2: string;
                             sample_q3: string;
                             alias: string;
-                            agent_image: string;
+                            agent_image: string | null;
                             caching_enabled: boolean;
                             is_active: boolean;
                             created_by: string;
@@ -824,13 +836,18 @@ export interface operations {
                             access: string;
                             status: string;
                             project: number | null;
-                            llm_config: string;
+                            llm_config: number | null;
+                            model: string;
+                            can_edit: boolean;
+                            temperature: number | null;
+                            language: string;
+                            chunk_count: number;
                             tags: string[];
                             sample_q1: string;
                             sample_q2: string;
                             sample_q3: string;
                             alias: string;
-                            agent_image: string;
+                            agent_image: string | null;
                             caching_enabled: boolean;
                             is_active: boolean;
                             created_by: string;
@@ -859,11 +876,13 @@ export interface operations {
                     prefix_prompt?: string;
                     access?: string;
                     status?: string;
-                    llm_config?: string;
+                    model?: string;
+                    language?: string;
+                    chunk_count?: number;
                     sample_q1?: string;
                     sample_q2?: string;
                     sample_q3?: string;
-                    instructions?: string[];
+                    custom_instructions?: string[];
                 };
             };
         };
@@ -900,13 +919,18 @@ export interface operations {
                             access: string;
                             status: string;
                             project: number | null;
-                            llm_config: string;
+                            llm_config: number | null;
+                            model: string;
+                            can_edit: boolean;
+                            temperature: number | null;
+                            language: string;
+                            chunk_count: number;
                             tags: string[];
                             sample_q1: string;
                             sample_q2: string;
                             sample_q3: string;
                             alias: string;
-                            agent_image: string;
+                            agent_image: string | null;
                             caching_enabled: boolean;
                             is_active: boolean;
                             created_by: string;
@@ -961,13 +985,18 @@ export interface operations {
                             access: string;
                             status: string;
                             project: number | null;
-                            llm_config: string;
+                            llm_config: number | null;
+                            model: string;
+                            can_edit: boolean;
+                            temperature: number | null;
+                            language: string;
+                            chunk_count: number;
                             tags: string[];
                             sample_q1: string;
                             sample_q2: string;
                             sample_q3: string;
                             alias: string;
-                            agent_image: string;
+                            agent_image: string | null;
                             caching_enabled: boolean;
                             is_active: boolean;
                             created_by: string;
@@ -2129,6 +2158,32 @@ export interface operations {
                             created_on: string;
                             modified_on: string;
                         };
+                    };
+                };
+            };
+        };
+    };
+    "delete_api_v2_documents_{document_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                document_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description ok */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        success: boolean;
+                        message: string;
+                        data: unknown;
                     };
                 };
             };

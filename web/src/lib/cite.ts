@@ -6,13 +6,13 @@ export type CitePart = { text: string } | { number: number; raw: string };
 
 const marks = /\[(\d{1,3})\]/g;
 
-/** Finds the marks [n] whose number is a known source; other brackets stay text. */
-export function citeParts(text: string, known: ReadonlySet<number>): CitePart[] {
+/** Finds the marks [n] whose number is a known source, or all when known is undefined; other brackets stay text. */
+export function citeParts(text: string, known: ReadonlySet<number> | undefined): CitePart[] {
   const parts: CitePart[] = [];
   let from = 0;
   for (const m of text.matchAll(marks)) {
     const number = Number(m[1]);
-    if (!known.has(number)) continue;
+    if (known && !known.has(number)) continue;
     if (m.index > from) parts.push({ text: text.slice(from, m.index) });
     parts.push({ number, raw: m[0] });
     from = m.index + m[0].length;
@@ -27,7 +27,7 @@ export function withoutHalfMark(text: string): string {
 }
 
 /** Turns marks in the text of a Markdown tree into elements that can be pressed. */
-export function remarkCitations(known: ReadonlySet<number>) {
+export function remarkCitations(known: ReadonlySet<number> | undefined) {
   return () => (tree: Root) => {
     visit(tree, 'text', (node: Text, index, parent) => {
       if (!parent || index === undefined || parent.type === 'link') return undefined;

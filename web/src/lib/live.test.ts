@@ -66,6 +66,20 @@ describe('LiveAnswer', () => {
     expect(live.snapshot().error?.message).toBe('the model went away');
   });
 
+  it('begins the text again when the server says so', async () => {
+    server({
+      pieces: [
+        event(1, { step: 'assistant_stream', delta: 'Hal' }),
+        event(2, { step: 'restart', message: '' }),
+        event(3, { step: 'assistant_stream', delta: 'Hello' }),
+        event(4, { step: 'error', message: 'gone' }),
+      ],
+    });
+    const live = new LiveAnswer(1, 'hi');
+    await live.ask({ user_query: 'hi', chat_thread_id: null });
+    expect(live.snapshot().text).toBe('Hello');
+  });
+
   it('says what a refused question was refused for', async () => {
     server({ pieces: ['{"success":false,"message":"the agent is inactive","error":{"code":"conflict"}}'], status: 409 });
     const live = new LiveAnswer(1, 'hi');

@@ -225,6 +225,10 @@ export class LiveAnswer {
       case 'tools_stream':
         this.thoughts.push(event.delta ?? '');
         break;
+      case 'restart':
+        // The server went away in the middle and answers from the beginning.
+        this.text = [];
+        break;
       case 'end':
         this.view = {
           ...this.compose(),

@@ -6,7 +6,7 @@ afterEach(() => void vi.useRealTimers());
 
 function acts(list: UndoList) {
   const done: string[] = [];
-  for (const name of ['a', 'b']) list.add(name, { commit: () => done.push(name), undone: () => done.push('un' + name) });
+  for (const name of ['a', 'b']) list.add(name, `thing:${name}`, { commit: () => done.push(name), undone: () => done.push('un' + name) });
   return done;
 }
 

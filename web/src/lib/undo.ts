@@ -2,6 +2,8 @@
 export interface Pending {
   id: number;
   label: string;
+  /** What is meant to go, such as thread:7; lists leave it out while it waits. */
+  subject: string;
   undone: () => void;
   commit: () => void;
 }
@@ -25,9 +27,9 @@ export class UndoList {
 
   snapshot = (): Pending[] => this.list;
 
-  add(label: string, act: { commit: () => void; undone: () => void }): void {
+  add(label: string, subject: string, act: { commit: () => void; undone: () => void }): void {
     const id = this.next++;
-    this.list = [...this.list, { id, label, ...act }];
+    this.list = [...this.list, { id, label, subject, ...act }];
     this.timers.set(id, setTimeout(() => this.finish(id)?.commit(), delay));
     this.tell();
   }

@@ -1,5 +1,6 @@
 import { ApiError, failure } from '../api/error';
 import { noticeSignedOut } from '../api/client';
+import type { Dropped } from './drop';
 
 /** Something to put into a corpus. */
 export type Source =
@@ -53,6 +54,11 @@ export function send(
     options.signal?.addEventListener('abort', () => xhr.abort(), { once: true });
     xhr.send(form);
   });
+}
+
+/** Files as sources, named by their paths. */
+export function fromFiles(files: Dropped[]): Source[] {
+  return files.map((f) => ({ kind: 'file', name: f.path, size: f.file.size, file: f.file }));
 }
 
 /** The uploads of this tab. They go on when the person looks at another view. */

@@ -1,0 +1,166 @@
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { Link, useBlocker, useNavigate, useParams } from '@tanstack/react-router';
+import { ArrowLeft, MessageSquare, Trash2 } from 'lucide-react';
+import { type FormEvent, useState } from 'react';
+import { api, take } from '../../api/client';
+import { agentQuery, keys } from '../../api/queries';
+import type { Agent } from '../../api/types';
+import { useMedia, useTitle } from '../../lib/hooks';
+import { t } from '../../strings';
+import { Header } from '../../shell/header';
+import { Button, buttonClass, IconButton } from '../../ui/button';
+import { Confirm } from '../../ui/dialog';
+import { ErrorLine, ErrorState, Skeleton } from '../../ui/state';
+import { say } from '../../ui/toast';
+import { AgentFields, type Draft, draftOf } from './fields';
+import { AgentKnowledge } from './knowledge';
+import { TryIt } from './tryit';
+
+/** Makes or changes one agent. */
+export function AgentPage() {
+  const { agentId } = useParams({ from: '/app/agents/$agentId' });
+  if (agentId === 'new') return <Editor key="new" agent={undefined} />;
+  return <Loaded key={agentId} id={Number(agentId)} />;
+}
+
+function Loaded({ id }: { id: number }) {
+  const agent = useQuery(agentQuery(id));
+  if (agent.error) {
+    return (
+      <main>
+        <ErrorState error={agent.error} retry={() => void agent.refetch()} />
+      </main>
+    );
+  }
+  if (!agent.data) {
+    return (
+      <main className="p-6">
+        <Skeleton />
+      </main>
+    );
+  }
+  return <Editor agent={agent.data} />;
+}
+
+function Editor({ agent }: { agent: Agent | undefined }) {
+  useTitle(agent?.agent_name ?? t.agents.newTitle);
+  const navigate = useNavigate();
+  const queryClient = useQueryClient();
+  const roomy = useMedia('(min-width: 1280px)');
+  const [draft, setDraft] = useState<Draft>(() => draftOf(agent));
+  const [deleting, setDeleting] = useState(false);
+  const [leaving, setLeaving] = useState(false);
+  const changed = JSON.stringify(draft) !== JSON.stringify(draftOf(agent));
+  const mayEdit = agent === undefined || agent.can_edit !== false;
+
+  const save = useMutation({
+    mutationFn: async () => {
+      const body = { ...draft, agent_name: draft.agent_name.trim() };
+      if (agent) return take(api.PUT('/api/v2/agents/{agent_id}', { params: { path: { agent_id: agent.id } }, body }));
+      return take(api.POST('/api/v2/agents', { body }));
+    },
+    meta: { ownError: true },
+    onSuccess: async (saved) => {
+      queryClient.setQueryData(keys.agent(saved.id), saved);
+      setDraft(draftOf(saved));
+      await queryClient.invalidateQueries({ queryKey: keys.agents, exact: true });
+      if (agent) say(t.common.saved);
+      else {
+        setLeaving(true);
+        await navigate({ to: '/agents/$agentId', params: { agentId: String(saved.id) }, replace: true, ignoreBlocker: true });
+      }
+    },
+  });
+  const blocker = useBlocker({
+    shouldBlockFn: () => changed && !leaving,
+    enableBeforeUnload: () => changed && !leaving,
+    withResolver: true,
+  });
+
+  const submit = (e: FormEvent) => {
+    e.preventDefault();
+    if (draft.agent_name.trim()) save.mutate();
+  };
+  return (
+    <div className="flex min-h-0 grow">
+      <main className="flex min-h-0 min-w-0 grow flex-col">
+        <Header
+          before={
+            <Link to="/agents" aria-label={`${t.common.back}: ${t.agents.title}`} className="-ms-2 rounded-md p-2 text-muted hover:bg-hover">
+              <ArrowLeft className="size-4 rtl:rotate-180" aria-hidden />
+            </Link>
+          }
+          title={<bdi>{agent?.agent_name ?? t.agents.newTitle}</bdi>}
+        >
+          {agent && !roomy && (
+            <Link to="/chat/$agentId" params={{ agentId: String(agent.id) }} className={buttonClass('quiet')}>
+              <MessageSquare className="size-4" aria-hidden />
+              {t.agents.ask}
+            </Link>
+          )}
+          {agent && mayEdit && (
+            <IconButton label={t.agents.deleteDo} onClick={() => setDeleting(true)}>
+              <Trash2 />
+            </IconButton>
+          )}
+        </Header>
+        <div className="min-h-0 grow overflow-y-auto">
+          <div className="mx-auto flex max-w-2xl flex-col gap-8 px-4 py-6 lg:px-6">
+            {!mayEdit && <p className="rounded-md bg-hover px-3 py-2 text-muted">{t.agents.readOnly}</p>}
+            <form id="agent" onSubmit={submit}>
+              <fieldset disabled={!mayEdit} className="flex flex-col gap-5">
+                <AgentFields draft={draft} onChange={setDraft} error={save.error} />
+              </fieldset>
+            </form>
+            {agent ? (
+              <AgentKnowledge agentId={agent.id} mayEdit={mayEdit} />
+            ) : (
+              <p className="text-muted">{t.agents.afterCreate}</p>
+            )}
+          </div>
+        </div>
+        {mayEdit && (
+          <footer className="flex shrink-0 flex-col gap-2 border-t border-line bg-bg px-4 py-3 lg:px-6">
+            {save.error && <ErrorLine error={save.error} />}
+            <div className="mx-auto flex w-full max-w-2xl items-center justify-end gap-2">
+              {changed && agent && <span className="me-auto text-muted">{t.agents.unsaved}</span>}
+              {changed && agent && <Button onClick={() => setDraft(draftOf(agent))}>{t.common.discard}</Button>}
+              <Button form="agent" type="submit" look="primary" disabled={!changed || !draft.agent_name.trim() || save.isPending}>
+                {save.isPending ? t.common.saving : agent ? t.common.save : t.agents.createDo}
+              </Button>
+            </div>
+          </footer>
+        )}
+      </main>
+      {roomy && agent && (
+        <aside aria-label={t.agents.tryIt} className="flex w-[28rem] shrink-0 flex-col border-s border-line">
+          <TryIt agent={agent} />
+        </aside>
+      )}
+      <Confirm
+        open={blocker.status === 'blocked'}
+        onClose={() => blocker.reset?.()}
+        title={t.agents.leaveTitle}
+        text={t.agents.leaveText}
+        verb={t.agents.leaveDo}
+        act={() => Promise.resolve(blocker.proceed?.())}
+      />
+      {agent && (
+        <Confirm
+          open={deleting}
+          onClose={() => setDeleting(false)}
+          title={t.agents.deleteTitle(agent.agent_name)}
+          text={t.agents.deleteText}
+          verb={t.agents.deleteDo}
+          act={async () => {
+            await api.DELETE('/api/v2/agents/{agent_id}', { params: { path: { agent_id: agent.id } } });
+            setLeaving(true);
+            await navigate({ to: '/agents', ignoreBlocker: true });
+            queryClient.removeQueries({ queryKey: keys.agent(agent.id) });
+            await queryClient.invalidateQueries({ queryKey: keys.agents, exact: true });
+          }}
+        />
+      )}
+    </div>
+  );
+}

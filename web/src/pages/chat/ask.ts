@@ -1,0 +1,80 @@
+import { type QueryClient, useQueryClient } from '@tanstack/react-query';
+import { useCallback, useEffect } from 'react';
+import { api, take } from '../../api/client';
+import { keys } from '../../api/queries';
+import type { AgentResponse } from '../../api/types';
+import { LiveAnswer, type LiveOutput } from '../../lib/live';
+import { lives } from './lives';
+
+export interface AskOptions {
+  /** Ask for a new answer even when one is in the cache. */
+  fresh?: boolean;
+  withFiles?: boolean;
+}
+
+/** Makes a thread, so that its address is known before the first word comes. */
+export async function createThread(agentId: number): Promise<number> {
+  const thread = await take(
+    api.POST('/api/v2/agents/{agent_id}/chat-threads', { params: { path: { agent_id: agentId } }, body: {} }),
+  );
+  return thread.id;
+}
+
+/** Asks in a thread; the answer stands in lives until it is stored. */
+export function useAsk(agentId: number): (threadId: number, question: string, options?: AskOptions) => void {
+  const queryClient = useQueryClient();
+  return useCallback(
+    (threadId, question, options = {}) => {
+      const live = new LiveAnswer(agentId, question);
+      lives.set(threadId, live);
+      const asked = live.ask({
+        user_query: question,
+        chat_thread_id: threadId,
+        ...(options.fresh ? { caching_enabled: false } : {}),
+        ...(options.withFiles ? { is_file_attached: true } : {}),
+      });
+      void asked.then(() => settle(queryClient, threadId, live));
+    },
+    [agentId, queryClient],
+  );
+}
+
+/** Goes on with the answer that a reload of the tab interrupted. */
+export function useRevive(threadId: number | undefined): void {
+  const queryClient = useQueryClient();
+  useEffect(() => {
+    if (threadId === undefined) return;
+    const found = lives.revive(threadId);
+    if (!found) return;
+    lives.set(threadId, found.live);
+    void found.live.resume(found.responseId).then(() => settle(queryClient, threadId, found.live));
+  }, [threadId, queryClient]);
+}
+
+/** Moves a finished answer from lives into the thread's list. */
+async function settle(queryClient: QueryClient, threadId: number, live: LiveAnswer): Promise<void> {
+  const view = live.snapshot();
+  void queryClient.invalidateQueries({ queryKey: keys.threads(live.agentId) });
+  if (view.state !== 'done' || !view.output) return; // a failure stays on show until the next question
+  const stored = fromOutput(threadId, live.question, view.output);
+  await queryClient.cancelQueries({ queryKey: keys.responses(threadId) });
+  queryClient.setQueryData<AgentResponse[]>(keys.responses(threadId), (list = []) =>
+    list.some((r) => r.id === stored.id) ? list : [...list, stored],
+  );
+  if (lives.get(threadId) === live) lives.delete(threadId);
+  // The stored form also has the steps with their times.
+  void queryClient.invalidateQueries({ queryKey: keys.responses(threadId) });
+}
+
+function fromOutput(threadId: number, question: string, output: LiveOutput): AgentResponse {
+  return {
+    id: output.agent_response_id,
+    question,
+    thread: { id: threadId },
+    comments: [],
+    feedback: [],
+    response: { ...output, success: true },
+    response_steps: [],
+    created_on: new Date().toISOString(),
+  } as unknown as AgentResponse;
+}
