@@ -155,4 +155,3 @@ func TestTheFirstAdminChoosesAPasswordOnce(t *testing.T) {
 	anon.Do("POST", path, map[string]any{"token": token, "password": "Another-Horse-9"}).Want(t, 401)
 	signIn(anon, "second@example.com", "Correct-Horse-9").Want(t, 200)
 }
-
