@@ -1,0 +1,125 @@
+package corpus
+
+import (
+	"context"
+	"io"
+	"strconv"
+	"strings"
+
+	"atrium/internal/api"
+	"atrium/internal/authz"
+	"atrium/internal/blob"
+	"atrium/internal/document"
+	"atrium/internal/fail"
+)
+
+// fields describe the form of an upload.
+type fields struct {
+	ContentType string `form:"content_type" enum:"file,weblink,text" doc:"What source is; file when it is a file part."`
+	Source      []byte `form:"source" required:"true" doc:"One or more file parts, or the address, or the text."`
+	UserID      int64  `form:"user_id" doc:"Accepted and ignored: the document is made by the caller."`
+	UploadFrom  string `form:"upload_from" doc:"Accepted and ignored, such as web."`
+	Tags        string `form:"tags" doc:"Separated by commas."`
+	Attachment  bool   `form:"attachment" doc:"Whether it comes along with a question; it is read before others then."`
+}
+
+// Uploaded is the answer to an upload: the first document's fields, and all of them.
+type Uploaded struct {
+	document.Document
+	IsDuplicate bool                `json:"is_duplicate" doc:"Whether the corpus had exactly this already; nothing is read again then."`
+	Documents   []document.Document `json:"documents" nullable:"false" doc:"A document for each file part."`
+}
+
+// Message says in the envelope what became of the upload.
+func (u Uploaded) Message() string {
+	if u.IsDuplicate {
+		return "This document is in the corpus already"
+	}
+	return "Document has been queued for indexing"
+}
+
+// blobs keeps files; blob.Store does.
+type blobs interface {
+	Put(ctx context.Context, orgID int64, r io.Reader, limit int64) (blob.Blob, error)
+	Delete(orgID int64, key string) error
+}
+
+// Upload stores what a form brings and queues its reading. It is acknowledged
+// when bytes, document and job are on the disk.
+func (s *Corpora) Upload(ctx context.Context, sc authz.Scope, corpusID int64, form *api.Form) (Uploaded, error) {
+	if _, err := s.Visible(ctx, s.db, sc, corpusID, authz.Edit); err != nil {
+		return Uploaded{}, err
+	}
+	drafts, err := s.receive(ctx, sc, form)
+	if err == nil {
+		drafts, err = complete(form, drafts)
+	}
+	if err != nil {
+		for _, d := range drafts {
+			if d.Blob.Key != "" {
+				_ = s.blobs.Delete(sc.Org(), d.Blob.Key) // what stays is swept
+			}
+		}
+		return Uploaded{}, err
+	}
+	added, err := s.documents.AddAll(ctx, sc, corpusID, drafts)
+	if err != nil {
+		return Uploaded{}, err
+	}
+	out := Uploaded{Document: added[0].Document, IsDuplicate: true, Documents: make([]document.Document, len(added))}
+	for i, a := range added {
+		out.Documents[i] = a.Document
+		out.IsDuplicate = out.IsDuplicate && a.Known
+	}
+	return out, nil
+}
+
+// receive stores the file parts as they come. On an error it answers those that
+// were stored.
+func (s *Corpora) receive(ctx context.Context, sc authz.Scope, form *api.Form) ([]document.Draft, error) {
+	var drafts []document.Draft
+	err := form.Each(func(f api.File) error {
+		b, err := s.blobs.Put(ctx, sc.Org(), f.Body, s.maxUpload)
+		if fail.Is(err, fail.CodeTooLarge) {
+			return fail.TooLarge("the file %s is larger than %d MiB; split it", f.Name, s.maxUpload>>20).Because(err)
+		}
+		if err != nil {
+			return err
+		}
+		drafts = append(drafts, document.Draft{ContentType: document.File, Name: f.Name, MediaType: f.MediaType, Blob: b})
+		return nil
+	})
+	return drafts, err
+}
+
+// complete makes the drafts of a form whose files were received.
+func complete(form *api.Form, drafts []document.Draft) ([]document.Draft, error) {
+	kind, source := form.Values["content_type"], form.Values["source"]
+	switch {
+	case len(drafts) > 0 && kind != "" && kind != document.File:
+		return drafts, fail.InvalidField("content_type", "content_type: a file was sent, so it has to be file")
+	case len(drafts) > 0:
+	case kind == document.File:
+		return drafts, fail.InvalidField("source", "source: send the file as a multipart part with a file name")
+	case kind == "":
+		return drafts, fail.InvalidField("content_type", "content_type: say whether source is a file, a weblink or a text")
+	case strings.TrimSpace(source) == "":
+		return drafts, fail.InvalidField("source", "source: is missing; send a file, an address or a text")
+	default:
+		drafts = []document.Draft{{ContentType: kind, Source: source}}
+	}
+	tags, err := document.Tags(form.Values["tags"])
+	if err != nil {
+		return drafts, err
+	}
+	attachment := false
+	if v := form.Values["attachment"]; v != "" {
+		if attachment, err = strconv.ParseBool(strings.ToLower(v)); err != nil {
+			return drafts, fail.InvalidField("attachment", "attachment: expected true or false")
+		}
+	}
+	for i := range drafts {
+		drafts[i].Tags, drafts[i].IsAttachment = tags, attachment
+	}
+	return drafts, nil
+}

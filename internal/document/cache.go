@@ -1,0 +1,108 @@
+package document
+
+import (
+	"context"
+	"sync/atomic"
+
+	"atrium/internal/db"
+	"atrium/internal/retrieval"
+)
+
+// indexes keeps the indexes of the corpora that were searched last.
+type indexes struct {
+	s   *Documents
+	lru *lru[int64, *corpusIndex]
+}
+
+func newIndexes(s *Documents) *indexes {
+	return &indexes{s: s, lru: newLRU[int64, *corpusIndex](s.IndexBytes)}
+}
+
+func (x *indexes) forget(corpusID int64) { x.lru.remove(corpusID) }
+
+// corpusIndex is one corpus in memory, true as of a state of its index_seq.
+type corpusIndex struct {
+	*retrieval.Index
+	seq     atomic.Int64 // all changes up to it are in
+	foreign atomic.Int64 // documents whose vectors are of another embedder
+
+	loading chan struct{} // held by the one who loads; the fields below are theirs
+	cursor  struct{ seq, id int64 }
+	others  map[int64]struct{} // the documents counted by foreign
+	changed int                // documents put or removed since the size was taken
+	sized   int                // documents there were then
+}
+
+func newCorpusIndex() *corpusIndex {
+	return &corpusIndex{Index: retrieval.NewIndex(), loading: make(chan struct{}, 1), others: map[int64]struct{}{}}
+}
+
+// at gives the index of a corpus with all changes up to seq in it. Those who
+// ask at the same time wait for one load; one that breaks off is gone on with.
+func (x *indexes) at(ctx context.Context, orgID, corpusID, seq int64) (*corpusIndex, error) {
+	c := x.lru.getOr(corpusID, newCorpusIndex)
+	if c.seq.Load() >= seq {
+		return c, nil
+	}
+	select {
+	case c.loading <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-c.loading }()
+	if c.seq.Load() >= seq {
+		return c, nil
+	}
+	return c, x.load(ctx, c, orgID, corpusID, seq)
+}
+
+// change is a document as the index needs it.
+type change struct {
+	ID       int64  `db:"id"`
+	Seq      int64  `db:"index_seq"`
+	Deleted  bool   `db:"is_deleted"`
+	Embedder string `db:"embedder"`
+	Encoded  []byte `db:"encoded"`
+}
+
+const loadBatch = 256
+
+func (x *indexes) load(ctx context.Context, c *corpusIndex, orgID, corpusID, seq int64) error {
+	mine := x.s.embedder()
+	for {
+		// A document that changes meanwhile gets a higher number and comes again.
+		part, err := db.All[change](ctx, x.s.DB, `SELECT d.id, d.index_seq, d.is_deleted, COALESCE(v.embedder, '') AS embedder, v.encoded
+			FROM document d LEFT JOIN document_version v ON v.document_id = d.id AND v.number = d.version AND d.is_deleted = FALSE
+			WHERE d.org_id = ? AND d.corpus_id = ? AND (d.index_seq > ? OR d.index_seq = ? AND d.id > ?)
+			ORDER BY d.index_seq, d.id LIMIT ?`, orgID, corpusID, c.cursor.seq, c.cursor.seq, c.cursor.id, loadBatch)
+		if err != nil {
+			return err
+		}
+		for _, d := range part {
+			delete(c.others, d.ID)
+			if d.Deleted || len(d.Encoded) == 0 {
+				c.Remove(d.ID)
+			} else if err := c.Put(d.ID, d.Encoded); err != nil {
+				// One unreadable document must not hide the others.
+				x.s.Log.Error("a document cannot be searched until it is refreshed", "document", d.ID, "error", err)
+				c.Remove(d.ID)
+			} else if d.Embedder != "" && d.Embedder != mine {
+				c.others[d.ID] = struct{}{}
+			}
+			c.cursor.seq, c.cursor.id = d.Seq, d.ID
+		}
+		c.changed += len(part)
+		if len(part) < loadBatch {
+			break
+		}
+	}
+	c.foreign.Store(int64(len(c.others)))
+	c.seq.Store(max(seq, c.cursor.seq))
+	// Taking the size looks at everything, so not for every small change.
+	if c.changed > 16+c.sized/8 || c.sized == 0 {
+		st := c.Stats()
+		c.changed, c.sized = 0, st.Documents
+		x.lru.put(corpusID, c, st.Bytes+4096)
+	}
+	return nil
+}

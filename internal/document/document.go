@@ -1,0 +1,179 @@
+// Package document holds documents: how one comes in, is read and cut in the
+// background, is found by a question, and is shown at the place that was cited.
+//
+// A document belongs to a corpus. What it says lives in versions: reading new
+// bytes makes a new one, and the old ones stay, because answers cite them.
+// Every reading is a job that ends with the document completed or failed with a
+// reason. Changes a searcher must see count up the corpus's index_seq, by which
+// the indexes in memory are brought up to date before each search.
+//
+// Rows that are locked together are locked in the order corpus, document.
+package document
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"time"
+
+	"atrium/internal/authz"
+	"atrium/internal/blob"
+	"atrium/internal/db"
+	"atrium/internal/egress"
+	"atrium/internal/embed"
+	"atrium/internal/extract"
+	"atrium/internal/fail"
+	"atrium/internal/job"
+)
+
+// What a document is made of.
+const (
+	File    = "file"
+	Weblink = "weblink"
+	Text    = "text"
+)
+
+// The steps of a document's reading.
+const (
+	Pending    = "pending"
+	Extracting = "extracting"
+	Chunking   = "chunking"
+	Embedding  = "embedding"
+	Completed  = "completed"
+)
+
+// Document is one source of a corpus, as the API shows it.
+type Document struct {
+	ID            int64     `json:"id" db:"id"`
+	CorpusID      int64     `json:"corpus_id" db:"corpus_id"`
+	Name          string    `json:"name" db:"name"`
+	ContentType   string    `json:"content_type" db:"content_type" enum:"file,weblink,text"`
+	Source        string    `json:"source" db:"source" doc:"The file's name, the address, or the beginning of the text."`
+	AccessURL     string    `json:"access_url" db:"-" doc:"Where the newest version that was read can be downloaded; the document itself before that."`
+	MediaType     string    `json:"media_type" db:"media_type" doc:"As found in the content; what the sender said until it was read."`
+	Size          int64     `json:"size" db:"size" doc:"Bytes."`
+	Step          string    `json:"step" db:"step" enum:"pending,extracting,chunking,embedding,completed" doc:"How far its reading is; where it stopped when is_failed."`
+	IsFailed      bool      `json:"is_failed" db:"is_failed"`
+	FailureCode   string    `json:"failure_code" db:"failure_code" doc:"A stable name of the reason; empty unless is_failed."`
+	FailureReason string    `json:"failure_reason" db:"failure_reason" doc:"What is wrong and what to do; empty unless is_failed."`
+	Warnings      []string  `json:"warnings" db:"warnings,json" nullable:"false" doc:"What could not be read of it."`
+	Version       int       `json:"version" db:"version" doc:"Number of the version that answers use; 0 before the first was read."`
+	Pieces        int       `json:"pieces" db:"pieces" doc:"Passages it was cut into."`
+	Pages         int       `json:"pages" db:"pages" doc:"0 when the format has none."`
+	Tags          []string  `json:"tags" db:"tags,json" nullable:"false"`
+	IsAttachment  bool      `json:"is_attachment" db:"is_attachment"`
+	IsDeleted     bool      `json:"is_deleted" db:"is_deleted"`
+	CreatedBy     string    `json:"created_by" db:"created_by"`
+	CreatedOn     time.Time `json:"created_on" db:"created_on"`
+	ModifiedBy    string    `json:"modified_by" db:"modified_by"`
+	ModifiedOn    time.Time `json:"modified_on" db:"modified_on"`
+
+	VersionID int64 `json:"-" db:"version_id"`
+}
+
+// Extractor reads a file into text; extract.Pool does. A file that cannot be
+// read is an *extract.Error.
+type Extractor interface {
+	Extract(ctx context.Context, r extract.Request) (extract.Document, error)
+}
+
+// Options configure Documents.
+type Options struct {
+	DB        *db.DB
+	Blobs     *blob.Store
+	Jobs      *job.Queue
+	Extract   Extractor
+	Fetch     *egress.Guard
+	Embed     embed.Embedder // nil: search is lexical only
+	PublicURL string         // without a slash at the end
+	MaxBytes  int64          // of one file; 256 MiB when 0
+	// IndexBytes bounds the indexes kept in memory; 256 MiB when 0.
+	IndexBytes int64
+	Workers    int // documents read at once; by the number of processors when 0
+	Log        *slog.Logger
+}
+
+const (
+	// MaxText is the most bytes of a pasted text.
+	MaxText = 16 << 20
+
+	jobKind     = "index_document"
+	maxAttempts = 4
+)
+
+// Documents is everything about documents.
+type Documents struct {
+	Options
+
+	fetch   fetcher
+	indexes *indexes
+	texts   *lru[int64, *versionText]
+	ids     pieceIDs
+}
+
+// fetcher gets an address; egress.Guard does.
+type fetcher interface {
+	Fetch(ctx context.Context, address string, c egress.Conditions, l egress.Limits) (egress.Response, error)
+}
+
+// New makes Documents and registers the job that reads them; call it before the
+// queue starts.
+func New(o Options) *Documents {
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = 256 << 20
+	}
+	if o.IndexBytes <= 0 {
+		o.IndexBytes = 256 << 20
+	}
+	if o.Workers <= 0 {
+		o.Workers = max(2, runtime.NumCPU())
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	s := &Documents{Options: o, fetch: o.Fetch, texts: newLRU[int64, *versionText](32 << 20)}
+	s.indexes = newIndexes(s)
+	s.ids.db = o.DB
+	o.Jobs.Handle(jobKind, job.Handler{
+		Workers: o.Workers, Timeout: 30 * time.Minute, MaxAttempts: maxAttempts,
+		Run: s.index, Failed: s.failed,
+	})
+	return s
+}
+
+// unknown is the answer for every id that is not there for the caller.
+func unknown(id int64) error {
+	return fail.NotFound("document %d is unknown or not visible to you; check the id", id)
+}
+
+// Allowed rights of the caller on a corpus, with what reading its documents needs.
+type shelf struct {
+	ID       int64 `db:"id"`
+	ModeID   int   `db:"indexing_mode_id"`
+	IndexSeq int64 `db:"index_seq"`
+	May      bool  `db:"may"`
+}
+
+// shelfFor loads a corpus that the caller sees: 404 when not, 403 when the
+// action is not allowed on it.
+func (s *Documents) shelfFor(ctx context.Context, q db.Querier, sc authz.Scope, id int64, a authz.Action) (shelf, error) {
+	see, seeArgs := sc.Where(authz.View, authz.Corpus, "c")
+	may, mayArgs := sc.Where(a, authz.Corpus, "c")
+	args := append(append(mayArgs, id), seeArgs...)
+	c, err := one[shelf](ctx, q, `SELECT c.id, c.indexing_mode_id, c.index_seq, CASE WHEN `+may+` THEN TRUE ELSE FALSE END AS may
+		FROM corpus c WHERE c.id = ? AND c.is_deleted = FALSE AND `+see, fail.NotFound("corpus %d is unknown or not visible to you; check the id", id), args...)
+	if err == nil && !c.May {
+		err = fail.Forbidden("you may see corpus %d but not change it; ask its owner for the role Editor", id)
+	}
+	return c, err
+}
+
+// httpStatusTooMany and the like are looked at when deciding what to try again.
+func transient(code fail.Code) bool {
+	switch code.Status() {
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable:
+		return true
+	}
+	return false
+}
