@@ -10,7 +10,7 @@ const levels = 127 << 8
 // stay within 32 bits for any number of dimensions that is stored.
 const queryLevels = 1<<11 - 1
 
-const maxDimensions = 1 << 14
+const maxDimensions = 1 << 13
 
 // vectorScale is what a quantised component is multiplied by to give it back.
 func vectorScale(v []float32) (float32, bool) {

@@ -30,7 +30,7 @@ func spelling(w string) string {
 		n--
 	}
 	for _, r := range endings {
-		if n > len(r.from)+2 && strings.HasSuffix(w, r.from) {
+		if n > len(r.from)+1 && strings.HasSuffix(w, r.from) {
 			return w[:n-len(r.from)] + r.to
 		}
 	}
