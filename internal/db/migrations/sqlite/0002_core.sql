@@ -316,6 +316,7 @@ CREATE TABLE agent_response (
     agent_mode TEXT NOT NULL,
     model TEXT NOT NULL,
     run_id TEXT NOT NULL,
+    cache_key TEXT NOT NULL,
     cache_hit BOOLEAN NOT NULL,
     blocked BOOLEAN NOT NULL,
     guardrail_triggered BOOLEAN NOT NULL,
@@ -331,6 +332,7 @@ CREATE TABLE agent_response (
 );
 CREATE INDEX agent_response_thread ON agent_response (thread_id, is_deleted, id);
 CREATE INDEX agent_response_agent ON agent_response (agent_id, created_on);
+CREATE INDEX agent_response_cache ON agent_response (agent_id, cache_key) WHERE cache_key <> '';
 
 CREATE TABLE response_step (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -1,0 +1,177 @@
+package response
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"sync"
+
+	"atrium/internal/db"
+	"atrium/internal/event"
+)
+
+// Names of events, and the steps that clients dispatch on.
+const (
+	evStart  = "start"
+	evStatus = "status"
+	evToken  = "token"
+	evEnd    = "end"
+	evError  = "error"
+
+	stepAnswer  = "assistant_stream"
+	stepTools   = "tools_stream"
+	stepRestart = "restart"
+)
+
+// note is the data of an event that is neither the end nor an error.
+type note struct {
+	Step    string  `json:"step"`
+	Message *string `json:"message,omitempty"`
+	Delta   *string `json:"delta,omitempty"`
+}
+
+func encode(v any) json.RawMessage {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("response: cannot encode an event: " + err.Error()) // plain structs
+	}
+	return b
+}
+
+func status(step, message string) event.Event {
+	return event.Event{Name: evStatus, Data: encode(note{Step: step, Message: &message})}
+}
+
+func token(delta string) event.Event {
+	return event.Event{Name: evToken, Data: encode(note{Step: stepAnswer, Delta: &delta})}
+}
+
+func tools(delta string) event.Event {
+	return event.Event{Name: evStatus, Data: encode(note{Step: stepTools, Delta: &delta})}
+}
+
+// journal writes the events of one run to the log, in order and beside the
+// run: what comes while a write is under way goes with the next one, each
+// event still its own. So the provider is never kept waiting for the disk
+// longer than the queue is long.
+type journal struct {
+	ctx    context.Context
+	db     *db.DB
+	log    *event.Log
+	stream string
+	org    int64
+	failed func(error) // told once, of the first failure
+
+	in   chan entry
+	done sync.WaitGroup
+	err  error
+}
+
+// entry is an event, or something to be told once all before it is written.
+type entry struct {
+	event event.Event
+	// save, when set, is stored in one transaction with the event.
+	save    func(ctx context.Context, tx *db.Tx) error
+	written chan error
+}
+
+const queued = 256 // events a stream may be ahead of the disk
+
+func newJournal(ctx context.Context, d *db.DB, log *event.Log, stream string, org int64, failed func(error)) *journal {
+	j := &journal{ctx: ctx, db: d, log: log, stream: stream, org: org, failed: failed, in: make(chan entry, queued)}
+	j.done.Go(j.write)
+	return j
+}
+
+func (j *journal) add(e event.Event) { j.in <- entry{event: e} }
+
+// addWith writes the event and what save stores in one transaction.
+func (j *journal) addWith(e event.Event, save func(ctx context.Context, tx *db.Tx) error) {
+	j.in <- entry{event: e, save: save}
+}
+
+// flush returns when all that was added is written.
+func (j *journal) flush() error {
+	ch := make(chan error, 1)
+	j.in <- entry{written: ch}
+	return <-ch
+}
+
+// close ends the writer; add nothing after it.
+func (j *journal) close() {
+	close(j.in)
+	j.done.Wait()
+}
+
+func (j *journal) write() {
+	batch := make([]event.Event, 0, queued)
+	for e := range j.in {
+		for more := true; more; {
+			more = false
+			if e.written == nil && e.save == nil {
+				batch = append(batch, e.event)
+				if len(batch) < queued {
+					select {
+					case next, ok := <-j.in:
+						e, more = next, ok
+					default:
+					}
+				}
+				continue
+			}
+			batch = j.append(batch)
+			if e.save != nil {
+				j.store(e)
+			} else {
+				e.written <- j.err
+			}
+		}
+		batch = j.append(batch)
+	}
+}
+
+// append writes the batch and answers it emptied.
+func (j *journal) append(batch []event.Event) []event.Event {
+	if len(batch) > 0 && j.err == nil {
+		j.note(j.log.Append(j.ctx, j.stream, j.org, batch...))
+	}
+	return batch[:0]
+}
+
+func (j *journal) store(e entry) {
+	if j.err != nil {
+		return
+	}
+	j.note(j.db.Relaxed(j.ctx, func(ctx context.Context, tx *db.Tx) error {
+		if err := e.save(ctx, tx); err != nil {
+			return err
+		}
+		return j.log.AppendTx(ctx, tx, j.stream, j.org, e.event)
+	}))
+}
+
+func (j *journal) note(err error) {
+	if err != nil {
+		j.err = err
+		j.failed(err)
+	}
+}
+
+// sentText is the answer's text, and whether the run had begun, as the log has
+// it from an earlier run.
+func sentText(events []event.Event) (text string, begun bool) {
+	var b strings.Builder
+	for _, e := range events {
+		if e.Name != evStart {
+			begun = true
+		}
+		if e.Name != evToken {
+			continue
+		}
+		var n note
+		if json.Unmarshal(e.Data, &n) == nil && n.Delta != nil {
+			b.WriteString(*n.Delta)
+		}
+	}
+	return b.String(), begun
+}
