@@ -125,6 +125,12 @@ export function Sheet({
         <Base.Overlay className={overlay} />
         <Base.Content
           aria-describedby={undefined}
+          tabIndex={-1}
+          // The first button may be a disabled one or open a tip: the pane itself is a calmer start.
+          onOpenAutoFocus={(e) => {
+            e.preventDefault();
+            (e.currentTarget as HTMLElement | null)?.focus();
+          }}
           className={cx(
             'fade-in fixed inset-y-0 z-50 flex flex-col bg-bg shadow-float focus:outline-none',
             side === 'start' ? 'start-0 w-[min(20rem,88vw)]' : 'end-0 w-[min(30rem,100vw)]',

@@ -6,11 +6,11 @@ export function Table({ className, ...rest }: ComponentProps<'table'>) {
   return <table className={cx('w-full border-collapse text-start', className)} {...rest} />;
 }
 
-export function Th({ className, ...rest }: ComponentProps<'th'>) {
+export function Th({ className, end, ...rest }: ComponentProps<'th'> & { end?: boolean }) {
   return (
     <th
       scope="col"
-      className={cx('sticky top-0 z-10 h-9 border-b border-line bg-bg px-2 text-start text-xs font-medium whitespace-nowrap text-muted', className)}
+      className={cx('sticky top-0 z-10 h-9 border-b border-line bg-bg px-2 text-xs font-medium whitespace-nowrap text-muted', end ? 'text-end' : 'text-start', className)}
       {...rest}
     />
   );

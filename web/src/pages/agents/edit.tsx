@@ -120,9 +120,9 @@ function Editor({ agent }: { agent: Agent | undefined }) {
           </div>
         </div>
         {mayEdit && (
-          <footer className="flex shrink-0 flex-col gap-2 border-t border-line bg-bg px-4 py-3 lg:px-6">
-            {save.error && <ErrorLine error={save.error} />}
-            <div className="mx-auto flex w-full max-w-2xl items-center justify-end gap-2">
+          <footer className="shrink-0 border-t border-line bg-bg py-3">
+            <div className="mx-auto flex w-full max-w-2xl flex-wrap items-center justify-end gap-2 px-4 lg:px-6">
+              {save.error && <ErrorLine error={save.error} className="w-full" />}
               {changed && agent && <span className="me-auto text-muted">{t.agents.unsaved}</span>}
               {changed && agent && <Button onClick={() => setDraft(draftOf(agent))}>{t.common.discard}</Button>}
               <Button form="agent" type="submit" look="primary" disabled={!changed || !draft.agent_name.trim() || save.isPending}>

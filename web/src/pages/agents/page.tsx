@@ -47,7 +47,7 @@ export function AgentsPage() {
                 label={t.agents.search}
                 value={q ?? ''}
                 onChange={(e) => void navigate({ to: '/agents', search: { q: e.target.value || undefined }, replace: true })}
-                className="mb-4 max-w-xs"
+                className="mb-4 sm:max-w-xs"
               />
               {found.length === 0 && <p className="py-8 text-center text-muted">{t.agents.noMatch}</p>}
               <ul className="grid grid-cols-[repeat(auto-fill,minmax(min(20rem,100%),1fr))] gap-3">

@@ -2,7 +2,7 @@ import { type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useEffect } from 'react';
 import { api, take } from '../../api/client';
 import { keys } from '../../api/queries';
-import type { AgentResponse } from '../../api/types';
+import type { AgentResponse, Thread } from '../../api/types';
 import { LiveAnswer, type LiveOutput } from '../../lib/live';
 import { lives } from './lives';
 
@@ -13,10 +13,12 @@ export interface AskOptions {
 }
 
 /** Makes a thread, so that its address is known before the first word comes. */
-export async function createThread(agentId: number): Promise<number> {
+export async function createThread(queryClient: QueryClient, agentId: number): Promise<number> {
   const thread = await take(
     api.POST('/api/v2/agents/{agent_id}/chat-threads', { params: { path: { agent_id: agentId } }, body: {} }),
   );
+  queryClient.setQueryData(keys.responses(thread.id), []);
+  queryClient.setQueryData<Thread[]>(keys.threads(agentId), (list) => list && [thread, ...list]);
   return thread.id;
 }
 
@@ -27,6 +29,7 @@ export function useAsk(agentId: number): (threadId: number, question: string, op
     (threadId, question, options = {}) => {
       const live = new LiveAnswer(agentId, question);
       lives.set(threadId, live);
+      nameByQuestion(queryClient, agentId, threadId, question);
       const asked = live.ask({
         user_query: question,
         chat_thread_id: threadId,
@@ -36,6 +39,15 @@ export function useAsk(agentId: number): (threadId: number, question: string, op
       void asked.then(() => settle(queryClient, threadId, live));
     },
     [agentId, queryClient],
+  );
+}
+
+/** The first question names the thread; the server's own form of it comes with the answer. */
+function nameByQuestion(queryClient: QueryClient, agentId: number, threadId: number, question: string): void {
+  if ((queryClient.getQueryData<AgentResponse[]>(keys.responses(threadId)) ?? []).length > 0) return;
+  const title = question.length > 80 ? `${question.slice(0, 79)}…` : question;
+  queryClient.setQueryData<Thread[]>(keys.threads(agentId), (list) =>
+    list?.map((x) => (x.id === threadId ? { ...x, title } : x)),
   );
 }
 

@@ -1,4 +1,4 @@
-import { useQuery } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { ArrowDown } from 'lucide-react';
 import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
 import { agentCorporaQuery, responsesQuery } from '../../api/queries';
@@ -33,6 +33,7 @@ export function Conversation({
   onThread: (id: number) => void;
   onCite: (response: AgentResponse, number: number) => void;
 }) {
+  const queryClient = useQueryClient();
   const responses = useQuery({ ...responsesQuery(threadId ?? 0), enabled: threadId !== undefined });
   const live = useLive(threadId);
   useRevive(threadId);
@@ -48,10 +49,10 @@ export function Conversation({
 
   const thread = useCallback(async () => {
     if (threadId !== undefined) return threadId;
-    const id = await createThread(agent.id);
+    const id = await createThread(queryClient, agent.id);
     onThread(id);
     return id;
-  }, [threadId, agent.id, onThread]);
+  }, [threadId, agent.id, onThread, queryClient]);
 
   const put = useCallback(
     async (question: string, fresh: boolean) => {

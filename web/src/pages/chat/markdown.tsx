@@ -39,17 +39,25 @@ function CiteMark({ number }: { number: number }) {
 function Code({ children }: { children?: ReactNode }) {
   const text = plainText(children).replace(/\n$/, '');
   return (
-    <div className="group relative rounded-md border border-line bg-sunken">
-      <div className="absolute end-1 top-1">
+    <div className="overflow-hidden rounded-md border border-line bg-sunken">
+      <div className="flex h-8 items-center justify-between border-b border-line ps-3 text-xs text-muted">
+        <span>{language(children)}</span>
         <CopyIcon text={text} label={t.chat.codeCopy} />
       </div>
       {/* A block wider than the column is scrolled by keyboard too. */}
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-      <pre tabIndex={0} className="overflow-x-auto p-3 pe-10">
+      <pre tabIndex={0} className="overflow-x-auto p-3">
         {children}
       </pre>
     </div>
   );
+}
+
+/** The language that a fence names, as its class says. */
+function language(node: ReactNode): string {
+  if (!node || typeof node !== 'object' || !('props' in node)) return '';
+  const { className } = node.props as { className?: string };
+  return /language-([\w+#-]+)/.exec(className ?? '')?.[1] ?? '';
 }
 
 function plainText(node: ReactNode): string {

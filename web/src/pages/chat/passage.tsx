@@ -44,7 +44,7 @@ export function PassagePane({
           <X />
         </IconButton>
       </header>
-      <div className="flex shrink-0 flex-col gap-1 px-4 pt-4">
+      <div className="flex shrink-0 flex-col gap-0.5 border-b border-line px-4 py-3">
         <p className="font-medium">
           <bdi>{reference.title}</bdi>
         </p>

@@ -44,10 +44,10 @@ export function DocumentTable({
     onSelect(next);
   };
   return (
-    <Table>
+    <Table className="table-fixed">
       <thead>
         <tr>
-          <Th className="w-8">
+          <Th className="w-9">
             <input
               type="checkbox"
               className="size-4 align-middle accent-accent"
@@ -58,11 +58,11 @@ export function DocumentTable({
             />
           </Th>
           <Th>{t.corpus.columns.name}</Th>
-          <Th className="w-44 max-sm:w-28">{t.corpus.columns.state}</Th>
-          <Th className={cx('w-20 text-end', wideOnly)}>{t.corpus.columns.pieces}</Th>
-          <Th className={cx('w-24 text-end', wideOnly)}>{t.corpus.columns.size}</Th>
+          <Th className="w-48 max-md:w-28">{t.corpus.columns.state}</Th>
+          <Th end className={cx('w-20', wideOnly)}>{t.corpus.columns.pieces}</Th>
+          <Th end className={cx('w-24', wideOnly)}>{t.corpus.columns.size}</Th>
           <Th className={cx('w-32', wideOnly)}>{t.corpus.columns.age}</Th>
-          <Th className="w-10">
+          <Th className="w-12">
             <span className="sr-only">{t.corpus.columns.actions}</span>
           </Th>
         </tr>
@@ -86,8 +86,6 @@ export function DocumentTable({
   );
 }
 
-const nameCell = 'w-full max-w-0 min-w-32';
-
 function DocRow({ corpusId, doc, selected, onToggle, acts }: { corpusId: number; doc: Doc; selected: boolean; onToggle: () => void; acts: DocumentActs }) {
   const name = doc.name || doc.source;
   return (
@@ -101,7 +99,7 @@ function DocRow({ corpusId, doc, selected, onToggle, acts }: { corpusId: number;
           onChange={onToggle}
         />
       </Td>
-      <Td className={nameCell}>
+      <Td>
         <Link
           to="/knowledge/$corpusId"
           params={{ corpusId: String(corpusId) }}
@@ -171,7 +169,7 @@ function UploadRow({ upload: u }: { upload: Upload }) {
   return (
     <tr>
       <Td />
-      <Td className={nameCell}>
+      <Td>
         <span className="block truncate" title={name}>
           <bdi>{name}</bdi>
         </span>

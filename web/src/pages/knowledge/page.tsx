@@ -47,14 +47,14 @@ export function KnowledgePage() {
           )}
           {listed.length > 0 && (
             <>
-              <SearchInput label={t.knowledge.search} value={search} onChange={(e) => setSearch(e.target.value)} className="mb-3 max-w-xs" />
+              <SearchInput label={t.knowledge.search} value={search} onChange={(e) => setSearch(e.target.value)} className="mb-3 sm:max-w-xs" />
               {found.length === 0 && <p className="py-8 text-center text-muted">{t.knowledge.noMatch}</p>}
               {found.length > 0 && (
                 <Table>
                   <thead>
                     <tr>
                       <Th>{t.knowledge.columns.name}</Th>
-                      <Th className="text-end">{t.knowledge.columns.documents}</Th>
+                      <Th end>{t.knowledge.columns.documents}</Th>
                       <Th className={wideOnly}>{t.knowledge.columns.mode}</Th>
                       <Th className={wideOnly}>{t.knowledge.columns.owner}</Th>
                       <Th className={wideOnly}>{t.knowledge.columns.changed}</Th>
@@ -84,7 +84,7 @@ function Row({ corpus, onEdit, onDelete }: { corpus: Corpus; onEdit: () => void;
   const mode = corpus.indexing_mode?.mode ?? '';
   return (
     <tr className="hover:bg-sunken">
-      <Td className="max-w-0 min-w-40 w-full">
+      <Td className="w-full max-w-0 min-w-40">
         <Link
           to="/knowledge/$corpusId"
           params={{ corpusId: String(corpus.id) }}
