@@ -1,7 +1,6 @@
 package extract
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -10,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -76,7 +76,6 @@ func (p *Pool) spawn(ctx context.Context, attr *syscall.SysProcAttr) (*worker, e
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = theirs.Close() }()
 	w := &worker{pool: p, conn: ours, stderr: &tail{}, exited: make(chan struct{})}
 	w.cmd = exec.Command(p.opt.Command[0], p.opt.Command[1:]...)
 	w.cmd.Env = []string{} // not nil: a worker knows no secrets
@@ -86,7 +85,9 @@ func (p *Pool) spawn(ctx context.Context, attr *syscall.SysProcAttr) (*worker, e
 	w.cmd.SysProcAttr = attr
 	// Helpers that outlive a worker hold its standard error open.
 	w.cmd.WaitDelay = 2 * time.Second
-	if err := w.cmd.Start(); err != nil {
+	err = w.cmd.Start()
+	_ = theirs.Close() // else its end would not be noticed
+	if err != nil {
 		_ = ours.Close()
 		return nil, err
 	}
@@ -221,13 +222,15 @@ func tooLong(l Limits) *Error {
 // postMortem tells why a worker that nobody killed is gone.
 func (w *worker) postMortem(err error, l Limits) *Error {
 	said := w.stderr.String()
-	for _, sign := range []string{"out of memory", "cannot allocate memory", "cannot map pages"} {
-		if bytes.Contains([]byte(said), []byte(sign)) {
+	// The runtime of Go faults, rather than says so, where the system refuses
+	// memory to its collector; nothing else in a worker can fault.
+	for _, sign := range []string{"out of memory", "cannot allocate memory", "cannot map pages", "SIGSEGV: segmentation violation\nPC="} {
+		if strings.Contains(said, sign) {
 			return tooMuch(l)
 		}
 	}
 	w.pool.opt.Log.Warn("extract: worker failed", "error", err, "state", fmt.Sprint(w.cmd.ProcessState), "stderr", said)
-	if bytes.Contains([]byte(said), []byte("stack exceeds")) {
+	if strings.Contains(said, "stack exceeds") {
 		return doc.Fail(Damaged, "the file nests its parts deeper than any document does; save it again with the program that made it")
 	}
 	return doc.Fail(WorkerFailed, "the file broke the program that reads it; save it in another format, such as PDF, and add that")
