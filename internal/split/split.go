@@ -71,11 +71,11 @@ func Pieces(doc extract.Document, mode Mode) (string, []Piece) {
 		sz = sizes[Standard]
 	}
 	text, units := units(doc, sz.limit)
-	var out []Piece
+	c := cutter{text: text, doc: doc, size: sz, tables: tables(doc)}
 	for _, section := range sections(doc, units, sz) {
-		out = cut(text, doc, section, sz, out)
+		c.cut(section)
 	}
-	return text, out
+	return text, c.out
 }
 
 // units builds the text and finds its sentences and rows.
@@ -139,9 +139,19 @@ func opens(doc extract.Document, block, prev int) bool {
 	return p.Kind != extract.Heading && !slices.Equal(b.Heading, p.Heading)
 }
 
+// cutter makes pieces of one document.
+type cutter struct {
+	text   string
+	doc    extract.Document
+	size   size
+	tables []int
+	out    []Piece
+}
+
 // cut makes the pieces of one section, spread evenly: as many as the target
 // asks for, each about as long as the others.
-func cut(text string, doc extract.Document, us []unit, sz size, out []Piece) []Piece {
+func (c *cutter) cut(us []unit) {
+	sz, doc := c.size, c.doc
 	total := 0
 	for _, u := range us {
 		total += u.words
@@ -156,7 +166,7 @@ func cut(text string, doc extract.Document, us []unit, sz size, out []Piece) []P
 		// A heading goes with what it heads.
 		stranded := i > from && doc.Blocks[us[i-1].block].Kind == extract.Heading
 		if i > from && !stranded && (words >= aim || words+u.words > sz.limit || words+u.words/2 > aim) {
-			out = append(out, piece(text, doc, us, from, i))
+			c.out = append(c.out, c.piece(us, from, i))
 			from = i
 			words = 0
 			if o := us[i-1]; sz.overlap > 0 && o.words <= sz.overlap && o.words+u.words <= sz.limit &&
@@ -167,14 +177,13 @@ func cut(text string, doc extract.Document, us []unit, sz size, out []Piece) []P
 		words += u.words
 	}
 	if from < len(us) {
-		last := piece(text, doc, us, from, len(us))
-		if n := len(out); words < sz.least && n > 0 && from > 0 && us[0].start <= out[n-1].Start && fits(us, out[n-1].Start, sz.limit) {
-			out[n-1].Text, out[n-1].End = text[out[n-1].Start:last.End], last.End
-			return out
+		last := c.piece(us, from, len(us))
+		if n := len(c.out); words < sz.least && from > 0 && fits(us, c.out[n-1].Start, sz.limit) {
+			c.out[n-1].Text, c.out[n-1].End = c.text[c.out[n-1].Start:last.End], last.End
+			return
 		}
-		out = append(out, last)
+		c.out = append(c.out, last)
 	}
-	return out
 }
 
 // fits tells whether the units from the byte start on stay within the limit.
@@ -188,7 +197,8 @@ func fits(us []unit, start, limit int) bool {
 	return words <= limit
 }
 
-func piece(text string, doc extract.Document, us []unit, from, to int) Piece {
+func (c *cutter) piece(us []unit, from, to int) Piece {
+	text, doc := c.text, c.doc
 	first := us[from]
 	b := doc.Blocks[first.block]
 	end := first.start + len(strings.TrimRightFunc(text[first.start:us[to-1].end], unicode.IsSpace))
@@ -205,17 +215,21 @@ func piece(text string, doc extract.Document, us []unit, from, to int) Piece {
 		}
 	}
 	if b.Kind == extract.TableRow {
-		if h := tableStart(doc, first.block); h != first.block {
+		if h := c.tables[first.block]; h != first.block {
 			p.Context = strings.TrimSpace(doc.Blocks[h].Text)
 		}
 	}
 	return p
 }
 
-// tableStart finds the first row of the table that block i is in.
-func tableStart(doc extract.Document, i int) int {
-	for i > 0 && doc.Blocks[i-1].Kind == extract.TableRow && slices.Equal(doc.Blocks[i-1].Heading, doc.Blocks[i].Heading) {
-		i--
+// tables gives for each block the first row of the table that it is in, else itself.
+func tables(doc extract.Document) []int {
+	out := make([]int, len(doc.Blocks))
+	for i, b := range doc.Blocks {
+		out[i] = i
+		if i > 0 && b.Kind == extract.TableRow && doc.Blocks[i-1].Kind == extract.TableRow && slices.Equal(doc.Blocks[i-1].Heading, b.Heading) {
+			out[i] = out[i-1]
+		}
 	}
-	return i
+	return out
 }
