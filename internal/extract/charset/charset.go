@@ -120,8 +120,11 @@ func wide(data []byte) (string, bool) {
 		return "", false
 	}
 	t := decodeAs(head, name)
-	return name, bad(t)*50 < len(t) && !strings.ContainsRune(t, 0)
+	return name, bad(t)*50 < len(t) && strings.IndexFunc(t, control) < 0
 }
+
+// control tells control characters that do not occur in text.
+func control(r rune) bool { return r < 0x20 && r != '\n' && r != '\r' && r != '\t' && r != '\f' }
 
 func decodeAs(data []byte, name string) string {
 	if name == "utf-8" {

@@ -3,6 +3,7 @@ package pdf
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/pdfcpu/pdfcpu/pkg/api"
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu"
@@ -36,6 +37,8 @@ func builtin(in *doc.Input) error {
 	switch {
 	case errors.Is(err, pdfcpu.ErrWrongPassword):
 		return encrypted()
+	case err != nil && strings.Contains(err.Error(), "operation restricted"):
+		return doc.Fail(doc.Encrypted, "the author of the PDF does not allow its text to be copied; ask for a copy without this restriction")
 	case err != nil:
 		return err
 	}

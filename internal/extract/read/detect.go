@@ -61,6 +61,16 @@ func unsupported(media string) error {
 // isText tells text from other data by control characters, in whatever
 // encoding the text is.
 func isText(b []byte) bool {
+	m := mimetype.Detect(b)
+	known := !m.Is("application/octet-stream")
+	for k := m; k != nil; k = k.Parent() {
+		if k.Is("text/plain") {
+			known = false
+		}
+	}
+	if known {
+		return false
+	}
 	if bytes.IndexByte(b, 0) >= 0 {
 		_, name := charset.Decode(b, "")
 		return strings.HasPrefix(name, "utf-16") || strings.HasPrefix(name, "utf-32")
@@ -71,16 +81,7 @@ func isText(b []byte) bool {
 			odd++
 		}
 	}
-	if odd*50 > len(b) {
-		return false
-	}
-	m := mimetype.Detect(b)
-	for k := m; k != nil; k = k.Parent() {
-		if k.Is("text/plain") {
-			return true
-		}
-	}
-	return odd == 0 && m.Is("application/octet-stream")
+	return odd*50 <= len(b)
 }
 
 func detectZip(in *doc.Input, b []byte) (format, error) {
