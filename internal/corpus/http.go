@@ -2,7 +2,9 @@ package corpus
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 
 	"atrium/internal/api"
 	"atrium/internal/authz"
@@ -59,7 +61,7 @@ type duplicates struct {
 
 // Mount declares the operations.
 func (s *Corpora) Mount(a *api.API) {
-	api.Many(a, api.Op{ID: "listCorpora", Route: "GET /api/v2/corpora", Title: "Get all Corpus", Group: "Corpora",
+	api.Many(a, api.Op{ID: "listCorpora", Route: "GET /api/v2/corpora", Title: "Get all Corpus", Group: "Corpora", Sort: slices.Sorted(maps.Keys(sortable)),
 		Doc:   "The corpora that you may see. Attachments of chats are left out unless asked for.",
 		Needs: authz.To(authz.View, authz.Corpus)}, "corpora",
 		func(ctx context.Context, in *listed) ([]Corpus, int, error) {
@@ -83,6 +85,7 @@ func (s *Corpora) Mount(a *api.API) {
 		Message: "Corpus deleted", Needs: authz.To(authz.Delete, authz.Corpus)},
 		func(ctx context.Context, in *byID) error { return s.Delete(ctx, authz.From(ctx), in.ID) })
 	s.mountDocuments(a)
+	s.mountSearch(a)
 }
 
 func (s *Corpora) mountDocuments(a *api.API) {
@@ -92,7 +95,7 @@ func (s *Corpora) mountDocuments(a *api.API) {
 		func(ctx context.Context, in *byID, form *api.Form) (Uploaded, error) {
 			return s.Upload(ctx, authz.From(ctx), in.ID, form)
 		})
-	api.Many(a, api.Op{ID: "listDocuments", Route: "GET /api/v2/corpora/{corpus_id}/documents", Title: "Get all Documents for a Corpus", Group: "Corpora",
+	api.Many(a, api.Op{ID: "listDocuments", Route: "GET /api/v2/corpora/{corpus_id}/documents", Title: "Get all Documents for a Corpus", Group: "Corpora", Sort: document.Sortable(),
 		Needs: authz.To(authz.View, authz.Document)}, "documents",
 		func(ctx context.Context, in *documentList) ([]document.Document, int, error) {
 			return s.documents.List(ctx, authz.From(ctx), in.ID, in.Slice(), in.filter())

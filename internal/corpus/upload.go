@@ -30,14 +30,6 @@ type Uploaded struct {
 	Documents   []document.Document `json:"documents" nullable:"false" doc:"A document for each file part."`
 }
 
-// Message says in the envelope what became of the upload.
-func (u Uploaded) Message() string {
-	if u.IsDuplicate {
-		return "This document is in the corpus already"
-	}
-	return "Document has been queued for indexing"
-}
-
 // blobs keeps files; blob.Store does.
 type blobs interface {
 	Put(ctx context.Context, orgID int64, r io.Reader, limit int64) (blob.Blob, error)

@@ -127,7 +127,7 @@ func New(o Options) *Documents {
 		o.IndexBytes = 256 << 20
 	}
 	if o.Workers <= 0 {
-		o.Workers = max(2, runtime.NumCPU())
+		o.Workers = max(8, 2*runtime.NumCPU())
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

@@ -146,15 +146,26 @@ func (s *Documents) read(ctx context.Context, r *reading) error {
 	return s.encode(ctx, r)
 }
 
+// title is what the index takes as the document's title.
+func (r *reading) title() string {
+	given := strings.Join(strings.Fields(r.doc.Title), " ")
+	if r.ContentType == Text {
+		// A name that was only cut from the text says nothing more than it.
+		if r.Name != firstLine(r.Source) {
+			return r.Name
+		}
+		return headline(r.Source)
+	}
+	title := titleOf(r.Name)
+	if given != "" && !strings.EqualFold(given, title) {
+		title += " " + clip(given, 300)
+	}
+	return title
+}
+
 // encode makes what the index needs, with vectors when there is an embedder.
 func (s *Documents) encode(ctx context.Context, r *reading) (err error) {
-	title := titleOf(r.Name)
-	if r.ContentType == Text {
-		title = r.Name
-	}
-	if t := strings.TrimSpace(r.doc.Title); t != "" && !strings.EqualFold(t, title) {
-		title += " " + clip(t, 300)
-	}
+	title := r.title()
 	if r.first, err = s.ids.take(ctx, len(r.pieces)); err != nil {
 		return err
 	}
@@ -164,6 +175,9 @@ func (s *Documents) encode(ctx context.Context, r *reading) (err error) {
 		if p.Context != "" {
 			in[i].Text = p.Context + "\n" + p.Text
 		}
+	}
+	if r.ContentType == Text && len(in) > 0 {
+		in[0].Text = strings.TrimPrefix(in[0].Text, title) // it counts as the title already
 	}
 	if s.Embed != nil {
 		r.progress.enter(Embedding)

@@ -46,9 +46,7 @@ func cleanName(s string) string {
 
 // firstLine is the name of a text that has none: its first line, cut at a word.
 func firstLine(text string) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
-	line = strings.TrimSpace(strings.TrimLeft(strings.TrimSpace(line), "#"))
-	line = strings.Join(strings.Fields(line), " ")
+	line := lineOne(text)
 	if r := []rune(line); len(r) > 80 {
 		line = string(r[:80])
 		if i := strings.LastIndexByte(line, ' '); i > 40 {
@@ -58,6 +56,22 @@ func firstLine(text string) string {
 	}
 	if line == "" {
 		return "Text"
+	}
+	return line
+}
+
+// lineOne is the first line of a text, without the marks of a heading.
+func lineOne(text string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return strings.Join(strings.Fields(strings.TrimLeft(strings.TrimSpace(line), "#")), " ")
+}
+
+// headline is the first line of a text when it is one: short, and more follows.
+func headline(text string) string {
+	line := lineOne(text)
+	_, rest, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	if utf8.RuneCountInString(line) > 300 || strings.TrimSpace(rest) == "" {
+		return ""
 	}
 	return line
 }

@@ -299,15 +299,11 @@ func benchCorpus(b *bench, n int) {
 			b.t.Fatal(err)
 		}
 	}
-	for {
-		n, err := db.One[int](b.t.Context(), b.DB, `SELECT COUNT(*) FROM document WHERE step <> 'completed'`)
-		if err != nil {
+	for seq := 0; seq < n; time.Sleep(5 * time.Millisecond) {
+		var err error
+		if seq, err = db.One[int](b.t.Context(), b.DB, `SELECT index_seq FROM corpus WHERE id = ?`, b.corpus); err != nil {
 			b.t.Fatal(err)
 		}
-		if n == 0 {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
 	}
 }
 

@@ -3,6 +3,8 @@ package document
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -86,6 +88,9 @@ var sortable = map[string]string{
 	"created_on": "d.created_on", "modified_on": "d.modified_on", "name": "d.name", "size": "d.size",
 	"step": "d.step", "pieces": "d.pieces", "id": "d.id",
 }
+
+// Sortable are the fields that lists of documents can be ordered by.
+func Sortable() []string { return slices.Sorted(maps.Keys(sortable)) }
 
 // List is a page of a corpus's documents, and how many there are.
 func (s *Documents) List(ctx context.Context, sc authz.Scope, corpusID int64, p api.Paging, f Filter) ([]Document, int, error) {
