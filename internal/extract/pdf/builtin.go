@@ -3,7 +3,6 @@ package pdf
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/pdfcpu/pdfcpu/pkg/api"
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu"
@@ -12,6 +11,10 @@ import (
 
 	"atrium/internal/extract/doc"
 )
+
+// mayCopy is the bit of the author's permissions that lets others take the text.
+// pdftotext minds it, so the built-in reader does.
+const mayCopy = 1 << 4
 
 // file is an open PDF.
 type file struct {
@@ -28,7 +31,7 @@ func builtin(in *doc.Input) error {
 	api.DisableConfigDir()
 	conf := model.NewDefaultConfiguration()
 	conf.ValidationMode = model.ValidationRelaxed
-	conf.Cmd = model.EXTRACTCONTENT
+	conf.Cmd = model.VALIDATE // of all commands the one that opens a file and asks for no more
 	conf.UserPW, conf.OwnerPW = in.Password, in.Password
 	ctx, err := pdfcpu.ReadWithContext(in.Ctx, in.Reader(), conf)
 	if e := in.Stopped(); e != nil {
@@ -37,10 +40,10 @@ func builtin(in *doc.Input) error {
 	switch {
 	case errors.Is(err, pdfcpu.ErrWrongPassword):
 		return encrypted()
-	case err != nil && strings.Contains(err.Error(), "operation restricted"):
-		return doc.Fail(doc.Encrypted, "the author of the PDF does not allow its text to be copied; ask for a copy without this restriction")
 	case err != nil:
 		return err
+	case ctx.E != nil && in.Password == "" && ctx.E.P&mayCopy == 0:
+		return doc.Fail(doc.Encrypted, "the author of the PDF does not allow its text to be copied; ask for a copy without this restriction")
 	}
 	f := &file{in: in, x: ctx.XRefTable, fonts: map[int]*font{}, seen: map[int]bool{}}
 	root, err := f.x.Catalog()
