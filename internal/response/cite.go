@@ -49,7 +49,7 @@ func (c *citer) write(s string) string {
 func (c *citer) close() string {
 	from := c.text.Len()
 	if c.open >= 0 && len(c.held) > c.open+1 {
-		c.held = c.held[:c.open]
+		c.held, c.open = c.held[:0], -1 // the spaces before it go too
 	}
 	c.release()
 	return c.text.String()[from:]
@@ -229,13 +229,19 @@ func terms(s string) map[string]bool {
 // quoteFor finds in a passage the sentence, or two that stand together, which
 // best supports what is claimed: text[start:end], never blank unless text is.
 func quoteFor(claim, question, text string) (start, end int) {
-	want := terms(claim)
-	if len(want) == 0 {
-		want = terms(question)
+	if start, end, score := best(terms(claim), text); score > 0 {
+		return start, end
 	}
+	start, end, _ = best(terms(question), text)
+	return start, end
+}
+
+// best is the part of text that holds most of what is wanted, and how much.
+func best(want map[string]bool, text string) (start, end, score int) {
 	ends := analysis.Sentences(text)
 	shares := make([]map[string]bool, len(ends))
-	bestScore, from := -1.0, 0
+	score = -1
+	from := 0
 	begin := func(i int) int {
 		if i == 0 {
 			return 0
@@ -244,8 +250,8 @@ func quoteFor(claim, question, text string) (start, end int) {
 	}
 	for i := range ends {
 		shares[i] = shared(want, text[begin(i):ends[i]])
-		if s := float64(len(shares[i])); s > bestScore {
-			bestScore, start, end, from = s, begin(i), ends[i], i
+		if n := len(shares[i]); n > score && strings.TrimSpace(text[begin(i):ends[i]]) != "" {
+			score, start, end, from = n, begin(i), ends[i], i
 		}
 	}
 	// A neighbour comes along when it supports what the best one leaves open.
@@ -264,7 +270,8 @@ func quoteFor(claim, question, text string) (start, end int) {
 			break
 		}
 	}
-	return trim(text, start, end)
+	start, end = trim(text, start, end)
+	return start, end, score
 }
 
 func shared(want map[string]bool, s string) map[string]bool {

@@ -25,7 +25,7 @@ type responseID struct {
 }
 
 type resuming struct {
-	responseID
+	ID     int64  `path:"agent_response_id" minimum:"1"`
 	LastID string `header:"Last-Event-ID" maxLength:"40" pattern:"^[0-9]{1,19}-[0-9]{1,19}$" doc:"The id of the last event that came; the rest is sent."`
 	After  int64  `query:"after" minimum:"0" doc:"The same, as the number behind the dash; for clients that cannot set headers."`
 }
@@ -50,17 +50,17 @@ type threadID struct {
 }
 
 type voting struct {
-	responseID
+	ID   int64 `path:"agent_response_id" minimum:"1"`
 	Body Vote
 }
 
 type remarking struct {
-	responseID
+	ID   int64 `path:"agent_response_id" minimum:"1"`
 	Body Remark
 }
 
 type commentsOn struct {
-	responseID
+	ID int64 `path:"agent_response_id" minimum:"1"`
 	api.LongPaging
 }
 

@@ -117,26 +117,26 @@ var pointing = map[string]bool{
 	"that": true, "this": true, "those": true, "these": true, "there": true, "then": true, "one": true, "ones": true, "same": true, "else": true, "more": true,
 }
 
-// courtesy are terms of what asks nothing.
+// courtesy are words that what asks nothing begins with.
 var courtesy = map[string]bool{
 	"thank": true, "thanks": true, "ok": true, "okay": true, "great": true, "nice": true, "perfect": true, "cool": true, "good": true,
-	"hello": true, "hi": true, "hey": true, "bye": true, "goodbye": true, "cheer": true, "cheers": true, "welcome": true, "help": true,
+	"hello": true, "hi": true, "hey": true, "bye": true, "goodbye": true, "cheers": true, "welcome": true,
 }
 
 // joined makes a question stand alone without a model: when it points back, or
 // says too little to be looked for, the subject of the question before it is
 // put behind it.
 func joined(turns []Turn, question string) string {
-	points, asks, own := false, false, map[string]bool{}
-	for _, t := range analysis.Tokens(question) {
+	points, polite, own := false, false, map[string]bool{}
+	for i, t := range analysis.Tokens(question) {
 		w := strings.ToLower(question[t.Start:t.End])
 		points = points || pointing[w]
-		asks = asks || !t.Stop && !courtesy[w]
+		polite = polite || i == 0 && courtesy[w] && !strings.Contains(question, "?")
 		if !t.Stop && !t.Extra {
 			own[t.Term] = true
 		}
 	}
-	if !points && (len(own) > 2 || !asks) {
+	if polite || !points && len(own) > 2 {
 		return question
 	}
 	for i := len(turns) - 1; i >= 0; i-- {

@@ -8,19 +8,15 @@ import (
 	"atrium/internal/document"
 )
 
-type agentID struct {
-	AgentID int64 `path:"agent_id" minimum:"1"`
-}
-
 type ofAgent struct {
-	agentID
 	api.LongPaging
+	AgentID     int64  `path:"agent_id" minimum:"1"`
 	QuerySource string `query:"query_source" maxLength:"100" doc:"Accepted, and narrows nothing: a program may list with one name and ask with another."`
 }
 
 type create struct {
-	agentID
-	Body *Draft
+	AgentID int64 `path:"agent_id" minimum:"1"`
+	Body    *Draft
 }
 
 type threadID struct {
@@ -28,26 +24,27 @@ type threadID struct {
 }
 
 type update struct {
-	threadID
+	ID   int64 `path:"chat_thread_id" minimum:"1"`
 	Body Patch
 }
 
 type threadCorpus struct {
-	threadID
+	ID       int64 `path:"chat_thread_id" minimum:"1"`
 	CorpusID int64 `path:"corpus_id" minimum:"1"`
 }
 
 type documents struct {
-	threadID
 	api.LongPaging
+	ID int64 `path:"chat_thread_id" minimum:"1"`
 }
 
 // Mount declares the operations.
 func (s *Threads) Mount(a *api.API) {
 	const group = "Chat Thread"
+	sortable := []string{"created_on", "modified_on", "title"}
 	const ofAgents = "Agents / Agent Chat Threads"
 	api.Many(a, api.Op{ID: "listAgentChatThreads", Route: "GET /api/v2/agents/{agent_id}/chat-threads", Title: "Get Chat Threads of an Agent", Group: ofAgents,
-		Doc: "Your own threads with the agent, newest first.", Message: "Chat Threads Found Successfully.", Needs: authz.To(authz.View, authz.Thread)}, "chat_threads",
+		Doc: "Your own threads with the agent, newest first.", Message: "Chat Threads Found Successfully.", Needs: authz.To(authz.View, authz.Thread), Sort: sortable}, "chat_threads",
 		func(ctx context.Context, in *ofAgent) ([]Thread, int, error) {
 			return s.OfAgent(ctx, authz.From(ctx), in.AgentID, Filter{LongPaging: in.LongPaging})
 		})
@@ -61,7 +58,7 @@ func (s *Threads) Mount(a *api.API) {
 			return s.Create(ctx, authz.From(ctx), in.AgentID, d)
 		})
 	api.Many(a, api.Op{ID: "listChatThreads", Route: "GET /api/v2/chat-threads", Title: "Get Chat Threads based on various filters", Group: group,
-		Doc: "Your own threads with all agents, newest first.", Message: "Chat Threads Found Successfully.", Needs: authz.To(authz.View, authz.Thread)}, "chat_threads",
+		Doc: "Your own threads with all agents, newest first.", Message: "Chat Threads Found Successfully.", Needs: authz.To(authz.View, authz.Thread), Sort: sortable}, "chat_threads",
 		func(ctx context.Context, in *Filter) ([]Thread, int, error) {
 			return s.List(ctx, authz.From(ctx), *in)
 		})
