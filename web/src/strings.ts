@@ -215,7 +215,6 @@ export const t = {
       chunking: 'Splitting',
       embedding: 'Indexing',
       completed: 'Ready',
-      uploaded: 'Ready',
       failed: 'Failed',
     } as { sending: (percent: number) => string } & Record<string, string | ((n: number) => string)>,
     summary: (done: number, all: number) => `${done} of ${all} ready`,

@@ -4,246 +4,6 @@
  */
 
 export interface paths {
-    "/auth-service/api/v2/feature-flags/logins": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["get_auth-service_api_v2_feature-flags_logins"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth-service/api/v2/login/access-token": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: operations["post_auth-service_api_v2_login_access-token"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth-service/api/v2/logout": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: operations["post_auth-service_api_v2_logout"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/auth-service/api/v2/setup": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: operations["post_auth-service_api_v2_setup"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v2/users/me": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["get_api_v2_users_me"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v2/agents": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["get_api_v2_agents"];
-        put?: never;
-        post: operations["post_api_v2_agents"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v2/agents/{agent_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["get_api_v2_agents_{agent_id}"];
-        put: operations["put_api_v2_agents_{agent_id}"];
-        post?: never;
-        delete: operations["delete_api_v2_agents_{agent_id}"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v2/agents/{agent_id}/corpora": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["get_api_v2_agents_{agent_id}_corpora"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v2/agents/{agent_id}/corpora/{corpus_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put: operations["put_api_v2_agents_{agent_id}_corpora_{corpus_id}"];
-        post: operations["post_api_v2_agents_{agent_id}_corpora_{corpus_id}"];
-        delete: operations["delete_api_v2_agents_{agent_id}_corpora_{corpus_id}"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v2/agents/{agent_id}/chat-threads": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["get_api_v2_agents_{agent_id}_chat-threads"];
-        put?: never;
-        post: operations["post_api_v2_agents_{agent_id}_chat-threads"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v2/chat-threads/{chat_thread_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["get_api_v2_chat-threads_{chat_thread_id}"];
-        put: operations["put_api_v2_chat-threads_{chat_thread_id}"];
-        post?: never;
-        delete: operations["delete_api_v2_chat-threads_{chat_thread_id}"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v2/chat-threads/{chat_thread_id}/agent-responses": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["get_api_v2_chat-threads_{chat_thread_id}_agent-responses"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v2/chat-threads/{chat_thread_id}/documents": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["get_api_v2_chat-threads_{chat_thread_id}_documents"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v2/chat-threads/{chat_thread_id}/corpora": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["get_api_v2_chat-threads_{chat_thread_id}_corpora"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v2/chat-threads/{chat_thread_id}/corpora/{corpus_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: operations["post_api_v2_chat-threads_{chat_thread_id}_corpora_{corpus_id}"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v2/agent-responses/{agent_response_id}": {
         parameters: {
             query?: never;
@@ -251,7 +11,85 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: operations["get_api_v2_agent-responses_{agent_response_id}"];
+        /**
+         * Get an Agent Response
+         * @description One of your own, with its steps, comments and votes; also while it is being written.
+         *
+         *     Needs the permission `agent_response:view`.
+         */
+        get: operations["getAgentResponse"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/agent-responses/{agent_response_id}/comments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Comments for Agent Response
+         * @description Newest first unless sorted otherwise.
+         *
+         *     Needs the permission `agent_response:view`.
+         */
+        get: operations["listAgentResponseComments"];
+        put?: never;
+        /**
+         * Create a Comment for Agent Response
+         * @description The author is the caller, whatever created_by says.
+         *
+         *     Needs the permission `agent_response:edit`.
+         */
+        post: operations["commentOnAgentResponse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/agent-responses/{agent_response_id}/feedbacks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create a Feedback for an Agent Response
+         * @description Your one vote on the response; a later one takes its place.
+         *
+         *     Needs the permission `agent_response:edit`.
+         */
+        post: operations["voteOnAgentResponse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/agent-responses/{agent_response_id}/steps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Steps for Agent Response
+         * @description The stages of the answer with the time, tokens and cost of each; none while it is being written.
+         *
+         *     Needs the permission `agent_response:view`.
+         */
+        get: operations["listAgentResponseSteps"];
         put?: never;
         post?: never;
         delete?: never;
@@ -269,39 +107,57 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: operations["post_api_v2_agent-responses_{agent_response_id}_stop"];
+        /**
+         * Stop an Agent Response
+         * @description The answer ends with what there is, as its stream then says. One that has ended stays as it is.
+         *
+         *     Needs the permission `agent_response:edit`.
+         */
+        post: operations["stopAgentResponse"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v2/agent-responses/{agent_response_id}/feedbacks": {
+    "/api/v2/agent-responses/{agent_response_id}/stream": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Continue the stream of an Agent Response
+         * @description Sends the events of one of your responses: those that came after Last-Event-ID, and then each as it comes, up to the last. Works at any time, also when the server was restarted in between or the answer has long ended.
+         *
+         *     Needs the permission `agent_response:view`.
+         */
+        get: operations["resumeAgentResponse"];
         put?: never;
-        post: operations["post_api_v2_agent-responses_{agent_response_id}_feedbacks"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v2/agent-responses/{agent_response_id}/comments": {
+    "/api/v2/agent-responses/{agent_response_id}/supporting-content": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Get Supporting Content of an Agent Response
+         * @description The passages that the answer was written from, with their scores.
+         *
+         *     Needs the permission `agent_response:view`.
+         */
+        get: operations["getAgentResponseSupportingContent"];
         put?: never;
-        post: operations["post_api_v2_agent-responses_{agent_response_id}_comments"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -315,7 +171,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: operations["get_api_v2_agent-responses_{agent_response_id}_thoughts"];
+        /**
+         * Get Thoughts of an Agent Response
+         * @description The model's reasoning, where the model gives it.
+         *
+         *     Needs the permission `agent_response:view`.
+         */
+        get: operations["getAgentResponseThoughts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -324,113 +186,153 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v2/corpora": {
+    "/api/v2/agents": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: operations["get_api_v2_corpora"];
+        /**
+         * Get all Agents
+         * @description The agents that you may see.
+         *
+         *     Needs the permission `agent:view`.
+         */
+        get: operations["listAgents"];
         put?: never;
-        post: operations["post_api_v2_corpora"];
+        /**
+         * Create a new Agent
+         * @description Makes an agent of yours, together with its default corpus, which is named after it.
+         *
+         *     Needs the permission `agent:create`.
+         */
+        post: operations["createAgent"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v2/corpora/{corpus_id}": {
+    "/api/v2/agents/{agent_id}": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: operations["get_api_v2_corpora_{corpus_id}"];
-        put: operations["put_api_v2_corpora_{corpus_id}"];
+        /**
+         * Get an Agent
+         * @description Needs the permission `agent:view`.
+         */
+        get: operations["getAgent"];
+        /**
+         * Update an Agent
+         * @description Changes only what is sent.
+         *
+         *     Needs the permission `agent:edit`.
+         */
+        put: operations["updateAgent"];
         post?: never;
-        delete: operations["delete_api_v2_corpora_{corpus_id}"];
+        /**
+         * Delete an Agent
+         * @description The agent answers no more; its answers stay for the figures.
+         *
+         *     Needs the permission `agent:delete`.
+         */
+        delete: operations["deleteAgent"];
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v2/corpora/{corpus_id}/documents": {
+    "/api/v2/agents/{agent_id}/chat-threads": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: operations["get_api_v2_corpora_{corpus_id}_documents"];
+        /**
+         * Get Chat Threads of an Agent
+         * @description Your own threads with the agent, newest first.
+         *
+         *     Needs the permission `chat_thread:view`.
+         */
+        get: operations["listAgentChatThreads"];
         put?: never;
-        post?: never;
-        delete: operations["delete_api_v2_corpora_{corpus_id}_documents"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v2/corpora/{corpus_id}/documents/duplicates": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: operations["post_api_v2_corpora_{corpus_id}_documents_duplicates"];
+        /**
+         * Create Chat Thread for an Agent
+         * @description Begins a conversation with an agent that you may use. Its first question names it when no title is given.
+         *
+         *     Needs the permission `chat_thread:create`.
+         */
+        post: operations["createAgentChatThread"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v2/documents/{document_id}": {
+    "/api/v2/agents/{agent_id}/corpora": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: operations["get_api_v2_documents_{document_id}"];
+        /**
+         * Get Agent-Corpus Connections
+         * @description Whoever may use the agent sees which corpora it quotes.
+         *
+         *     Needs the permission `agent:view`.
+         */
+        get: operations["listAgentCorpora"];
         put?: never;
         post?: never;
-        delete: operations["delete_api_v2_documents_{document_id}"];
+        /**
+         * Delete Agent-Corpus Connections
+         * @description Disconnects the corpora named, or all but the default one.
+         *
+         *     Needs the permission `agent:edit`.
+         */
+        delete: operations["disconnectAgentCorpora"];
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v2/documents/{document_id}/passage": {
+    "/api/v2/agents/{agent_id}/corpora/{corpus_id}": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: operations["get_api_v2_documents_{document_id}_passage"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/indexing-service/api/v2/documents/{document_id}/refresh": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: operations["post_indexing-service_api_v2_documents_{document_id}_refresh"];
-        delete?: never;
+        /**
+         * Get Agent-Corpus Connection Details
+         * @description Needs the permission `agent:view`.
+         */
+        get: operations["getAgentCorpus"];
+        /**
+         * Update Agent-Corpus Connection
+         * @description Switches a connection on or off.
+         *
+         *     Needs the permission `agent:edit`.
+         */
+        put: operations["updateAgentCorpus"];
+        /**
+         * Create Agent-Corpus Connection
+         * @description Lets the agent quote the corpus to whoever may use the agent. You need to be able to change the agent and to edit the corpus. Connecting again changes nothing.
+         *
+         *     Needs the permission `agent:edit`.
+         */
+        post: operations["connectAgentCorpus"];
+        /**
+         * Delete Agent-Corpus Connection
+         * @description Needs the permission `agent:edit`.
+         */
+        delete: operations["disconnectAgentCorpus"];
         options?: never;
         head?: never;
         patch?: never;
@@ -443,9 +345,21 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: operations["get_api_v2_api-keys"];
+        /**
+         * Get your API keys
+         * @description Your own keys, without their secrets; revoked ones are left out.
+         *
+         *     Needs the permission `api_key:view`.
+         */
+        get: operations["listAPIKeys"];
         put?: never;
-        post: operations["post_api_v2_api-keys"];
+        /**
+         * Create an API key
+         * @description The key is shown this once. Alone as the bearer it acts as you; beside another user's token it names the calling application.
+         *
+         *     Needs the permission `api_key:create`.
+         */
+        post: operations["createAPIKey"];
         delete?: never;
         options?: never;
         head?: never;
@@ -462,7 +376,631 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        delete: operations["delete_api_v2_api-keys_{api_key_id}"];
+        /**
+         * Revoke an API key
+         * @description The key stops working at once.
+         *
+         *     Needs the permission `api_key:delete`.
+         */
+        delete: operations["revokeAPIKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/chat-threads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Chat Threads based on various filters
+         * @description Your own threads with all agents, newest first.
+         *
+         *     Needs the permission `chat_thread:view`.
+         */
+        get: operations["listChatThreads"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/chat-threads/{chat_thread_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Chat Thread
+         * @description One of your own threads.
+         *
+         *     Needs the permission `chat_thread:view`.
+         */
+        get: operations["getChatThread"];
+        /**
+         * Update Chat Thread
+         * @description Renames a thread.
+         *
+         *     Needs the permission `chat_thread:edit`.
+         */
+        put: operations["updateChatThread"];
+        post?: never;
+        /**
+         * Delete Chat Thread
+         * @description Takes the thread and its responses away; the figures keep counting them.
+         *
+         *     Needs the permission `chat_thread:delete`.
+         */
+        delete: operations["deleteChatThread"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/chat-threads/{chat_thread_id}/agent-responses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Agent Responses for a Chat Thread
+         * @description The conversation, oldest first; what was cleared is left out.
+         *
+         *     Needs the permission `agent_response:view`.
+         */
+        get: operations["listChatThreadResponses"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Agent Responses for a Chat Thread
+         * @description Clears the conversation; the figures keep counting its responses.
+         *
+         *     Needs the permission `agent_response:delete`.
+         */
+        delete: operations["clearChatThread"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/chat-threads/{chat_thread_id}/corpora": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Corpus Connection by ChatThread ID
+         * @description The corpus of attachments linked to the thread; 404 when there is none.
+         *
+         *     Needs the permission `chat_thread:view`.
+         */
+        get: operations["getChatThreadCorpora"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Corpus Connection by ChatThread ID
+         * @description Answers in the thread use the attachments no more; the corpus stays.
+         *
+         *     Needs the permission `chat_thread:edit`.
+         */
+        delete: operations["unlinkChatThreadCorpora"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/chat-threads/{chat_thread_id}/corpora/{corpus_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a ChatThread-Corpus connection
+         * @description 404 unless the thread is linked to this corpus.
+         *
+         *     Needs the permission `chat_thread:view`.
+         */
+        get: operations["getChatThreadCorpus"];
+        put?: never;
+        /**
+         * Create a ChatThread-Corpus connection
+         * @description Links a corpus of the type attachment, which you can edit, to the thread; it takes the place of one that was linked. 409 for a corpus of another type.
+         *
+         *     Needs the permission `chat_thread:edit`.
+         */
+        post: operations["linkChatThreadCorpus"];
+        /**
+         * Delete a ChatThread-Corpus connection
+         * @description 404 unless the thread is linked to this corpus, which stays.
+         *
+         *     Needs the permission `chat_thread:edit`.
+         */
+        delete: operations["unlinkChatThreadCorpus"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/chat-threads/{chat_thread_id}/documents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Documents in Chat Thread
+         * @description The documents attached to the thread.
+         *
+         *     Needs the permission `chat_thread:view`.
+         */
+        get: operations["listChatThreadDocuments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/citation/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download a cited source
+         * @description The raw bytes of the version that was cited, as a download.
+         *
+         *     Needs the permission `document:use`.
+         */
+        get: operations["getCitation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/corpora": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all Corpus
+         * @description The corpora that you may see. Attachments of chats are left out unless asked for.
+         *
+         *     Needs the permission `corpus:view`.
+         */
+        get: operations["listCorpora"];
+        put?: never;
+        /**
+         * Create a Corpus
+         * @description You become its owner.
+         *
+         *     Needs the permission `corpus:create`.
+         */
+        post: operations["createCorpus"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/corpora/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search passages in corpora
+         * @description The passages that bear on a query, best first, with the parts of their score: what an agent would be given.
+         *
+         *     Needs the permission `document:view`.
+         */
+        get: operations["searchCorpora"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/corpora/{corpus_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a Corpus
+         * @description Needs the permission `corpus:view`.
+         */
+        get: operations["getCorpus"];
+        /**
+         * Update a Corpus
+         * @description Changes the fields that are sent.
+         *
+         *     Needs the permission `corpus:edit`.
+         */
+        put: operations["updateCorpus"];
+        post?: never;
+        /**
+         * Delete a Corpus
+         * @description Its documents go with it, and the agents connected to it lose that knowledge. The default corpus of an agent is refused with 409.
+         *
+         *     Needs the permission `corpus:delete`.
+         */
+        delete: operations["deleteCorpus"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/corpora/{corpus_id}/documents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all Documents for a Corpus
+         * @description Needs the permission `document:view`.
+         */
+        get: operations["listDocuments"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Document(s) from a Corpus
+         * @description Answers which of the ids were deleted and which are not there; 404 when none is.
+         *
+         *     Needs the permission `document:delete`.
+         */
+        delete: operations["deleteDocuments"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/corpora/{corpus_id}/documents/duplicates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check Duplicate Documents in a Corpus
+         * @description Tells which of the file names, and which of the contents, the corpus has already.
+         *
+         *     Needs the permission `document:view`.
+         */
+        post: operations["checkDuplicateDocuments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/documents/{document_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a Document
+         * @description Its step tells how far its reading is; is_failed and failure_reason tell what went wrong.
+         *
+         *     Needs the permission `document:view`.
+         */
+        get: operations["getDocument"];
+        /**
+         * Update a Document
+         * @description Changes the fields that are sent. The content is changed by uploading a file of the same name.
+         *
+         *     Needs the permission `document:edit`.
+         */
+        put: operations["updateDocument"];
+        post?: never;
+        /**
+         * Delete a Document
+         * @description It is left out of answers at once.
+         *
+         *     Needs the permission `document:delete`.
+         */
+        delete: operations["deleteDocument"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/documents/{document_id}/passage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a passage of a Document at its place
+         * @description What a citation points at, with the text around it. Whoever may ask an agent that quotes the document may see it.
+         *
+         *     Needs the permission `document:use`.
+         */
+        get: operations["getDocumentPassage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/users/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get authenticated User
+         * @description Who you are to the server.
+         *
+         *     Needs the permission `user:view`.
+         */
+        get: operations["getMe"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth-service/api/v2/feature-flags/logins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the enabled ways to sign in
+         * @description Signing in by password is always there. The ways listed need their service to be configured.
+         *
+         *     Public: the sign-in page shows it.
+         */
+        get: operations["listLoginFlags"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth-service/api/v2/login/access-token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Authenticate User
+         * @description Checks an e-mail address and a password and answers two tokens, which are not interchangeable.
+         *
+         *     Public: it is how one gets credentials.
+         */
+        post: operations["signIn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth-service/api/v2/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign out
+         * @description Ends the session that is used, and takes the console's cookie away.
+         *
+         *     Needs the permission `user:view`.
+         */
+        post: operations["signOut"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth-service/api/v2/setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Choose the first password
+         * @description Uses the one-time token that the server printed at its first start.
+         *
+         *     Public: the one-time token in the body is the proof.
+         */
+        post: operations["setUpServer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth-service/api/v2/users/refresh-access-token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refresh Access Token
+         * @description Replaces both tokens. The replaced platform token works for a minute more; using a replaced access token again ends the whole session.
+         *
+         *     Public: the access token in the Authorization header is checked by the operation itself.
+         */
+        post: operations["refreshAccessToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/indexing-service/api/v2/corpora/{corpus_id}/documents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upload a Document to a Corpus
+         * @description Adds files, an address or a text; reading goes on in the background, see the document's step. A file of a name that is there is a new version of that document; the same bytes are recognized and not read again.
+         *
+         *     Needs the permission `document:create`.
+         */
+        post: operations["uploadDocument"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/indexing-service/api/v2/documents/{document_id}/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Trigger a Refresh (Reindex) of a Document
+         * @description Reads the document again: a failed one is tried anew, an address is fetched anew. A version of its own is made only when the text has changed. While it is being read already nothing changes.
+         *
+         *     Needs the permission `document:edit`.
+         */
+        post: operations["refreshDocument"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/response-service/api/v2/agents/{agent_id}/responses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Generate Agent Response (Non-Streaming)
+         * @description Asks an agent that you may use and waits for the answer. Each citation in it is checked: its quote stands in the cited document. The answer is finished and stored also when you leave. 502 when the model fails; the failed response stays in the thread.
+         *
+         *     Needs the permission `agent_response:create`.
+         */
+        post: operations["askAgent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/response-service/api/v2/agents/{agent_id}/responses/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stream Agent Response (SSE)
+         * @description Asks an agent that you may use and answers events: start, status, token (the answer as it comes), and last either end, whose output is what the plain operation answers, or error. An event's id is the response's id, a dash and a number. A status with an empty message only keeps the connection alive.
+         *
+         *     Needs the permission `agent_response:create`.
+         */
+        post: operations["streamAgent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/user-token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get a token for a user of an application
+         * @description For a chat bot that knows the application secret: answers a platform token of the person, who is created when unknown.
+         *
+         *     Public: the application secret in the header is the proof.
+         */
+        post: operations["createUserToken"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -471,7 +1009,1333 @@ export interface paths {
 }
 export type webhooks = Record<string, never>;
 export interface components {
-    schemas: never;
+    schemas: {
+        Agent: {
+            /** @enum {string} */
+            access: "Only me" | "Team" | "Everyone" | "Public";
+            agent_image: string | null;
+            agent_name: string;
+            agent_type: components["schemas"]["AgentType"];
+            alias: string | null;
+            caching_enabled: boolean;
+            /** @description Whether you may change it. */
+            can_edit: boolean;
+            /**
+             * Format: int64
+             * @description The most passages that an answer is based on.
+             */
+            chunk_count: number;
+            connected_tool_names: string[];
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
+            description: string;
+            domain: string;
+            /** Format: int64 */
+            id: number;
+            industry_area: string;
+            /** @description Custom instructions, in order. */
+            instructions: components["schemas"]["AgentInstruction"][];
+            is_active: boolean;
+            is_deleted: boolean;
+            /** @description Language to answer in; empty for the question's own. */
+            language: string;
+            /**
+             * Format: int64
+             * @description Id of a model configuration; null for the server's model.
+             */
+            llm_config: number | null;
+            /** @description Name of the model at the server's provider; empty for its default. */
+            model: string;
+            modified_by: string;
+            /** Format: date-time */
+            modified_on: string;
+            /** @description What the agent is told before every question. */
+            prefix_prompt: string;
+            /**
+             * Format: int64
+             * @description Id of the project that the agent belongs to.
+             */
+            project: number;
+            /** @description Whether the model may search again while it answers. */
+            react_enabled: boolean;
+            /** Format: int64 */
+            react_max_iteration_count: number;
+            sample_q1: string;
+            sample_q2: string;
+            sample_q3: string;
+            /** @enum {string} */
+            status: "Live" | "Inactive";
+            tags: string[];
+            /** Format: double */
+            temperature: number | null;
+            user: components["schemas"]["AgentOwner"];
+        } & {
+            [key: string]: unknown;
+        };
+        AgentConnection: {
+            agent: components["schemas"]["AgentShort"];
+            connected_by: string;
+            corpus: components["schemas"]["Corpus"];
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
+            /** Format: int64 */
+            id: number;
+            /** @description Whether it came with the agent. */
+            is_default: boolean;
+            is_deleted: boolean;
+            /** @description Whether answers use it. */
+            is_enabled: boolean;
+            modified_by: string;
+            /** Format: date-time */
+            modified_on: string;
+        } & {
+            [key: string]: unknown;
+        };
+        AgentConnectionPatch: {
+            is_enabled?: boolean | null;
+        } & {
+            [key: string]: unknown;
+        };
+        AgentConnections: {
+            items: components["schemas"]["ConnectionsItemsStruct"];
+        } & {
+            [key: string]: unknown;
+        };
+        AgentCorpusIDs: {
+            /** @description Corpora to disconnect; all but the default one when empty. */
+            corpus_ids?: number[] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        AgentDraft: {
+            agent_name?: string;
+            /** @description Its name; agent_name means the same. One of the two is needed. */
+            name?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        AgentInstruction: {
+            /** Format: int64 */
+            id: number;
+            instruction: string;
+        } & {
+            [key: string]: unknown;
+        };
+        AgentOwner: {
+            email: string;
+            first_name: string;
+            /** Format: int64 */
+            id: number;
+            last_name: string;
+        } & {
+            [key: string]: unknown;
+        };
+        AgentPatch: {
+            agent_name?: string | null;
+            name?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        AgentShort: {
+            agent_name: string;
+            /** Format: int64 */
+            id: number;
+        } & {
+            [key: string]: unknown;
+        };
+        AgentType: {
+            description: string;
+            /** Format: int64 */
+            id: number;
+            name: string;
+        } & {
+            [key: string]: unknown;
+        };
+        AppUserBody: {
+            email: string;
+            full_name?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        Collection: {
+            [key: string]: unknown;
+        };
+        ConnectionsItemsStruct: {
+            agent_corpus: components["schemas"]["AgentConnection"][];
+        } & {
+            [key: string]: unknown;
+        };
+        Corpus: {
+            /** @enum {string} */
+            corpus_type: "document" | "attachment";
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
+            description: string;
+            /** Format: int64 */
+            document_count: number;
+            /** Format: int64 */
+            id: number;
+            indexing_mode: components["schemas"]["CorpusMode"];
+            is_deleted: boolean;
+            modified_by: string;
+            /** Format: date-time */
+            modified_on: string;
+            name: string;
+            owner: components["schemas"]["CorpusOwner"];
+            /** @description Whether agents quote it only to those who may see it themselves. */
+            restrict_to_viewers: boolean;
+            tags: string[];
+        } & {
+            [key: string]: unknown;
+        };
+        CorpusDraft: {
+            /**
+             * @description document when not given; only an attachment corpus can be linked to a chat thread.
+             * @enum {string}
+             */
+            corpus_type?: "document" | "attachment";
+            description?: string;
+            /**
+             * Format: int64
+             * @description 1 exhaustive, 2 standard, 3 basic; 1 when not given, 3 for attachments.
+             * @enum {integer}
+             */
+            indexing_mode_id?: 1 | 2 | 3;
+            name: string;
+            /** @description Whether agents quote it only to those who may see it themselves. */
+            restrict_to_viewers?: boolean;
+            tags?: string[] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        CorpusFound: {
+            /** Format: int64 */
+            corpus_id: number;
+            /**
+             * Format: double
+             * @description How much of the query's weight stands in the passage, from 0 to 1.
+             */
+            coverage: number;
+            /** Format: int64 */
+            document_id: number;
+            /** Format: int64 */
+            end: number;
+            heading: string;
+            /**
+             * Format: double
+             * @description The part of the words.
+             */
+            lexical: number;
+            /**
+             * Format: int64
+             * @description 0 when the format has no pages.
+             */
+            page: number;
+            /**
+             * Format: double
+             * @description What passages are ordered by.
+             */
+            score: number;
+            /**
+             * Format: int64
+             * @description Code points from the beginning of the document's text.
+             */
+            start: number;
+            text: string;
+            /** @description Name of the document. */
+            title: string;
+            /**
+             * Format: double
+             * @description The part of the meaning; 0 without an embedder.
+             */
+            vector: number;
+            /** Format: int64 */
+            version: number;
+        } & {
+            [key: string]: unknown;
+        };
+        CorpusFoundList: {
+            passages: components["schemas"]["CorpusFound"][];
+        } & {
+            [key: string]: unknown;
+        };
+        CorpusMode: {
+            /**
+             * Format: int64
+             * @enum {integer}
+             */
+            id: 1 | 2 | 3;
+            /** @enum {string} */
+            mode: "exhaustive" | "standard" | "basic";
+        } & {
+            [key: string]: unknown;
+        };
+        CorpusOwner: {
+            email: string;
+            first_name: string;
+            /** Format: int64 */
+            id: number;
+            last_name: string;
+        } & {
+            [key: string]: unknown;
+        };
+        CorpusPatch: {
+            description?: string | null;
+            /**
+             * Format: int64
+             * @description For documents read from now on; refresh the others.
+             * @enum {integer|null}
+             */
+            indexing_mode_id?: 1 | 2 | 3 | null;
+            name?: string | null;
+            restrict_to_viewers?: boolean | null;
+            /** @description Replaces the tags; an empty list removes them. */
+            tags?: string[] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        CorpusUploaded: {
+            /** @description Where the newest version that was read can be downloaded; the document itself before that. */
+            access_url: string;
+            /** @enum {string} */
+            content_type: "file" | "weblink" | "text";
+            /** Format: int64 */
+            corpus_id: number;
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
+            /** @description A document for each file part. */
+            documents: components["schemas"]["Document"][];
+            /** @description A stable name of the reason; empty unless is_failed. */
+            failure_code: string;
+            /** @description What is wrong and what to do; empty unless is_failed. */
+            failure_reason: string;
+            /** Format: int64 */
+            id: number;
+            is_attachment: boolean;
+            is_deleted: boolean;
+            /** @description Whether the corpus had exactly this already; nothing is read again then. */
+            is_duplicate: boolean;
+            is_failed: boolean;
+            /** @description As found in the content; what the sender said until it was read. */
+            media_type: string;
+            modified_by: string;
+            /** Format: date-time */
+            modified_on: string;
+            name: string;
+            /**
+             * Format: int64
+             * @description 0 when the format has none.
+             */
+            pages: number;
+            /**
+             * Format: int64
+             * @description Passages it was cut into.
+             */
+            pieces: number;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            size: number;
+            /** @description The file's name, the address, or the beginning of the text. */
+            source: string;
+            /**
+             * @description How far its reading is; where it stopped when is_failed.
+             * @enum {string}
+             */
+            step: "pending" | "extracting" | "chunking" | "embedding" | "completed";
+            tags: string[];
+            /**
+             * Format: int64
+             * @description Number of the version that answers use; 0 before the first was read.
+             */
+            version: number;
+            /** @description What could not be read of it. */
+            warnings: string[];
+        } & {
+            [key: string]: unknown;
+        };
+        CredentialsBody: {
+            password: string;
+            /** @description The e-mail address. */
+            username: string;
+        } & {
+            [key: string]: unknown;
+        };
+        DeletionBody: {
+            /** @description The documents to delete. */
+            document_ids: number[];
+        } & {
+            [key: string]: unknown;
+        };
+        Document: {
+            /** @description Where the newest version that was read can be downloaded; the document itself before that. */
+            access_url: string;
+            /** @enum {string} */
+            content_type: "file" | "weblink" | "text";
+            /** Format: int64 */
+            corpus_id: number;
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
+            /** @description A stable name of the reason; empty unless is_failed. */
+            failure_code: string;
+            /** @description What is wrong and what to do; empty unless is_failed. */
+            failure_reason: string;
+            /** Format: int64 */
+            id: number;
+            is_attachment: boolean;
+            is_deleted: boolean;
+            is_failed: boolean;
+            /** @description As found in the content; what the sender said until it was read. */
+            media_type: string;
+            modified_by: string;
+            /** Format: date-time */
+            modified_on: string;
+            name: string;
+            /**
+             * Format: int64
+             * @description 0 when the format has none.
+             */
+            pages: number;
+            /**
+             * Format: int64
+             * @description Passages it was cut into.
+             */
+            pieces: number;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            size: number;
+            /** @description The file's name, the address, or the beginning of the text. */
+            source: string;
+            /**
+             * @description How far its reading is; where it stopped when is_failed.
+             * @enum {string}
+             */
+            step: "pending" | "extracting" | "chunking" | "embedding" | "completed";
+            tags: string[];
+            /**
+             * Format: int64
+             * @description Number of the version that answers use; 0 before the first was read.
+             */
+            version: number;
+            /** @description What could not be read of it. */
+            warnings: string[];
+        } & {
+            [key: string]: unknown;
+        };
+        DocumentDeleted: {
+            deleted_ids: number[];
+            /** @description Unknown, in another corpus, deleted before, or not visible to you. */
+            not_found_ids: number[];
+        } & {
+            [key: string]: unknown;
+        };
+        DocumentDuplicate: {
+            /** Format: int64 */
+            document_id: number;
+            name: string;
+            sha256: string;
+        } & {
+            [key: string]: unknown;
+        };
+        DocumentDuplicates: {
+            /** @description Documents that hold one of the contents asked for. */
+            duplicate_content: components["schemas"]["DocumentDuplicate"][];
+            /** @description The names asked for that the corpus has. */
+            duplicate_files: string[];
+        } & {
+            [key: string]: unknown;
+        };
+        DocumentPatch: {
+            /** @description What it is called in lists and citations. Its weight in search follows when the document is refreshed. */
+            name?: string | null;
+            /** @description Replaces the tags; an empty list removes them. */
+            tags?: string[] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        DocumentPlace: {
+            /** @description Where this version's original can be downloaded. */
+            access_url: string;
+            after: string;
+            before: string;
+            /** Format: int64 */
+            document_id: number;
+            /**
+             * Format: int64
+             * @description Where it ends, exclusive.
+             */
+            end: number;
+            /** @description The headings above, outermost first, joined by ' > '. */
+            heading: string;
+            /**
+             * Format: int64
+             * @description Null when the format has no pages.
+             */
+            page: number | null;
+            quote: string;
+            /**
+             * Format: int64
+             * @description Where the quote begins, in code points of the document's text.
+             */
+            start: number;
+            /** @description The document's name. */
+            title: string;
+            /**
+             * Format: int64
+             * @description Number of the version shown.
+             */
+            version: number;
+        } & {
+            [key: string]: unknown;
+        };
+        DuplicatesBody: {
+            /** @description File names. */
+            documents: string[];
+            /** @description Contents, as SHA-256 in hexadecimal. */
+            sha256?: string[] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeAgent: {
+            data: components["schemas"]["Agent"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeAgentConnection: {
+            data: components["schemas"]["AgentConnection"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeAgentConnections: {
+            data: components["schemas"]["AgentConnections"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeCollection: {
+            data: components["schemas"]["Collection"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeCorpus: {
+            data: components["schemas"]["Corpus"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeCorpusFoundList: {
+            data: components["schemas"]["CorpusFoundList"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeCorpusUploaded: {
+            data: components["schemas"]["CorpusUploaded"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeDocument: {
+            data: components["schemas"]["Document"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeDocumentDeleted: {
+            data: components["schemas"]["DocumentDeleted"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeDocumentDuplicates: {
+            data: components["schemas"]["DocumentDuplicates"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeDocumentPlace: {
+            data: components["schemas"]["DocumentPlace"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeNothing: {
+            /** @description Always null. */
+            data: null;
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeResponse: {
+            data: components["schemas"]["Response"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeResponseAnswer: {
+            data: components["schemas"]["ResponseAnswer"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeResponseComment: {
+            data: components["schemas"]["ResponseComment"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeResponseConversationPage: {
+            data: components["schemas"]["ResponseConversationPage"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeResponseSteps: {
+            data: components["schemas"]["ResponseSteps"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeResponseSupporting: {
+            data: components["schemas"]["ResponseSupporting"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeResponseThoughts: {
+            data: components["schemas"]["ResponseThoughts"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeResponseVoted: {
+            data: components["schemas"]["ResponseVoted"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeThread: {
+            data: components["schemas"]["Thread"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeThreadAttachments: {
+            data: components["schemas"]["ThreadAttachments"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeUser: {
+            data: components["schemas"]["User"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeUserFlags: {
+            data: components["schemas"]["UserFlags"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeUserNewKey: {
+            data: components["schemas"]["UserNewKey"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeUserTokens: {
+            data: components["schemas"]["UserTokens"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        ErrorBody: {
+            /** @description A stable name of the kind of failure. */
+            code: string;
+            /** @description The message, or more of it. */
+            details: string;
+            /** @description The fields that are wrong. */
+            fields?: components["schemas"]["FailField"][];
+        } & {
+            [key: string]: unknown;
+        };
+        FailField: {
+            /** @description Where the problem is, as a dotted path. */
+            field: string;
+            /** @description What is wrong with it. */
+            message: string;
+        } & {
+            [key: string]: unknown;
+        };
+        Failure: {
+            /** @description Always null. */
+            data: null;
+            /** @description The message again, on failures of authentication. */
+            detail?: string;
+            error: components["schemas"]["ErrorBody"];
+            /** @description What is wrong and what to do, in words for people. */
+            message: string;
+            /** @description Always false here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        Pagination: {
+            /**
+             * Format: int64
+             * @description This page, from 1.
+             */
+            page: number;
+            /**
+             * Format: int64
+             * @description The most items a page holds.
+             */
+            page_size: number;
+            /**
+             * Format: int64
+             * @description Items on all pages.
+             */
+            total: number;
+            /**
+             * Format: int64
+             * @description Pages there are.
+             */
+            total_pages: number;
+        } & {
+            [key: string]: unknown;
+        };
+        Response: {
+            agent: components["schemas"]["AgentShort"];
+            /**
+             * Format: int64
+             * @description The same as id.
+             */
+            chatlog_id: number;
+            comments: components["schemas"]["ResponseComment"][];
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
+            feedback: components["schemas"]["ResponseFeedback"][];
+            /** Format: int64 */
+            id: number;
+            is_cleared: boolean;
+            modified_by: string;
+            /** Format: date-time */
+            modified_on: string;
+            /** @description The program that asked. */
+            query_source: string;
+            question: string;
+            response: components["schemas"]["ResponseResult"];
+            /** @description Empty unless include_steps is true. */
+            response_steps: components["schemas"]["ResponseStep"][];
+            /** @enum {string} */
+            state: "running" | "completed" | "stopped" | "failed";
+            thread: components["schemas"]["ResponseThreadName"];
+            user: components["schemas"]["ThreadPerson"];
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseAnswer: {
+            /**
+             * @description offline: quoted from the documents, without a language model.
+             * @enum {string}
+             */
+            agent_mode: "offline" | "model";
+            /** Format: int64 */
+            agent_response_id: number;
+            /** @description Markdown, with citations as [n]. */
+            answer: string;
+            blocked: boolean;
+            /** @description The answer was given before to the same question. */
+            cache_hit: boolean;
+            chat_thread_name: string;
+            /**
+             * Format: int64
+             * @description The same as agent_response_id.
+             */
+            chatlog_id: number;
+            /** Format: int64 */
+            completion_tokens: number;
+            /** @description The corpora that were searched. */
+            corpus_ids: number[];
+            /**
+             * Format: double
+             * @description US dollars; 0 when the price is not known.
+             */
+            cost: number;
+            followup_questions: string[];
+            guardrail_triggered: boolean;
+            /** @description Their names. */
+            indexes: string[];
+            /** Format: int64 */
+            prompt_tokens: number;
+            /** @description The question as it was looked for: by itself, without its conversation. */
+            query: string;
+            references: components["schemas"]["ResponseReference"][];
+            run_id: string;
+            /** Format: int64 */
+            thread_id: number;
+            /** Format: int64 */
+            total_tokens: number;
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseAsk: {
+            /** @description false asks afresh, past an answer that was given before. */
+            caching_enabled?: boolean | null;
+            /**
+             * Format: int64
+             * @description A thread of yours with the agent; without one a thread is begun and named after the question.
+             */
+            chat_thread_id?: number | null;
+            /** @description The conversation so far, oldest first; used when no thread is given. The newest turns are looked at. */
+            history?: components["schemas"]["ResponseTurn"][] | null;
+            /** @description Whether files were attached with the question; the thread's attachments are searched in any case. */
+            is_file_attached?: boolean | null;
+            overrides?: components["schemas"]["ResponseOverrides"];
+            /** @description The program that asks. */
+            query_source?: string | null;
+            /** @description The question. */
+            user_query: string;
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseComment: {
+            /** Format: int64 */
+            agent_response_id: number;
+            comment: string;
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
+            /** Format: int64 */
+            id: number;
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseConversationPage: {
+            agent_responses: components["schemas"]["Response"][];
+            pagination: components["schemas"]["Pagination"];
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseFeedback: {
+            /** Format: int64 */
+            agent_response_id: number;
+            category: string;
+            comment: string;
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
+            /** Format: int64 */
+            id: number;
+            is_downvote: boolean;
+            is_upvote: boolean;
+            /** Format: date-time */
+            modified_on: string;
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseOverrides: {
+            /** @description true asks afresh, like caching_enabled false. */
+            cache_skip?: boolean | null;
+            /** @description Searches only these corpora of those that the agent and the thread are connected to. Lists in the list are taken apart and nulls left out; none at all is no limit. What is not the id of such a corpus matches none. */
+            corpus_ids?: unknown[] | null;
+            /** @description Whether questions to ask next are suggested. A model is asked for them only when this is true, because it costs; without a model they are suggested unless this is false. */
+            suggest_followup_questions?: boolean | null;
+        } & {
+            [key: string]: unknown;
+        };
+        ResponsePassage: {
+            /** Format: int64 */
+            corpus_id: number;
+            /** Format: int64 */
+            document_id: number;
+            /** Format: int64 */
+            end: number;
+            /** @description Headings above it, outermost first, joined by ' > '. */
+            heading: string;
+            is_cited: boolean;
+            /**
+             * Format: double
+             * @description The part of the words.
+             */
+            lexical: number;
+            media_type: string;
+            /**
+             * Format: int64
+             * @description As an answer cites it.
+             */
+            number: number;
+            /**
+             * Format: int64
+             * @description Null when the source has no pages.
+             */
+            page: number | null;
+            /** Format: int64 */
+            piece_id: number;
+            /**
+             * Format: double
+             * @description What passages are ordered by; comparable within one search.
+             */
+            score: number;
+            /**
+             * Format: int64
+             * @description Where it begins in the version's text, in code points.
+             */
+            start: number;
+            /** @description The question's terms, and whether the passage holds them. */
+            terms?: components["schemas"]["ResponseTerm"][];
+            text: string;
+            title: string;
+            /**
+             * Format: double
+             * @description The part of the meaning; 0 without an embedder.
+             */
+            vector: number;
+            /**
+             * Format: int64
+             * @description Number of the document's version.
+             */
+            version: number;
+            /** Format: int64 */
+            version_id: number;
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseReference: {
+            /** Format: int64 */
+            document_id: number;
+            /**
+             * Format: int64
+             * @description Where it ends, in code points.
+             */
+            end: number;
+            /**
+             * Format: int64
+             * @description As the answer cites it: [number].
+             */
+            number: number;
+            /**
+             * Format: int64
+             * @description Its place among the citations, from 1, by first appearance.
+             */
+            order: number;
+            /**
+             * Format: int64
+             * @description Null when the source has no pages.
+             */
+            page: number | null;
+            /** @description Stands word for word in that version; checked before it was sent. */
+            quote: string;
+            /**
+             * Format: int64
+             * @description Where the quote begins in the version's text, in code points.
+             */
+            start: number;
+            title: string;
+            /** @description Where the cited version of the source can be downloaded. */
+            url: string;
+            /**
+             * Format: int64
+             * @description Number of the document's version that is quoted.
+             */
+            version: number;
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseRemark: {
+            comment: string;
+            /** @description Ignored: the author is the caller. */
+            created_by?: unknown;
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseResult: {
+            /** @description offline or model; empty before it is known. */
+            agent_mode: string;
+            /** Format: int64 */
+            agent_response_id: number;
+            answer: string;
+            blocked: boolean;
+            cache_hit: boolean;
+            /** Format: int64 */
+            completion_tokens: number;
+            /**
+             * Format: double
+             * @description US dollars; 0 when the price is not known.
+             */
+            cost: number;
+            followup_questions: string[];
+            guardrail_triggered: boolean;
+            /** @description How it ended; of a failure, what went wrong. */
+            message: string;
+            /** Format: int64 */
+            prompt_tokens: number;
+            query: string;
+            references: components["schemas"]["ResponseReference"][];
+            /** @description True when there is an answer. */
+            success: boolean;
+            thread_name: string;
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseStep: {
+            /** Format: int64 */
+            completion_tokens: number;
+            /**
+             * Format: double
+             * @description US dollars; 0 when the price is not known.
+             */
+            cost: number;
+            /** @description What came of it. */
+            detail: string;
+            /** Format: double */
+            duration_ms: number;
+            /** Format: int64 */
+            id: number;
+            /** @description What was done, in words for people. */
+            message: string;
+            /**
+             * Format: int64
+             * @description From 1.
+             */
+            order: number;
+            /** Format: int64 */
+            prompt_tokens: number;
+            /** Format: date-time */
+            started_on: string;
+            step_name: string;
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseSteps: {
+            steps: components["schemas"]["ResponseStep"][];
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseSupporting: {
+            supporting_content: components["schemas"]["ResponsePassage"][];
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseTerm: {
+            found: boolean;
+            /** @description Folded and stemmed. */
+            text: string;
+            /**
+             * Format: double
+             * @description How rare it is in what was searched.
+             */
+            weight: number;
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseThoughts: {
+            /** @description The model's reasoning, one text a call of the model; empty when it gave none. */
+            thoughts: string[];
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseThreadName: {
+            /** Format: int64 */
+            id: number;
+            title: string;
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseTurn: {
+            /** @description What was answered. */
+            bot?: string;
+            /** @description What the person said. */
+            user?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseVote: {
+            category?: string | null;
+            /** @description Why; what was written before stays when this is not sent. */
+            comment?: string | null;
+            /** @enum {string} */
+            vote_type: "upvote" | "downvote";
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseVoted: {
+            /** Format: int64 */
+            feedback_id: number;
+            /**
+             * Format: int64
+             * @description The agent response's id.
+             */
+            id: number;
+            is_downvote: boolean;
+            is_upvote: boolean;
+            /** @enum {string} */
+            vote_type: "upvote" | "downvote";
+        } & {
+            [key: string]: unknown;
+        };
+        SetupBody: {
+            /** @description At least 8 characters, upper and lower case. */
+            password: string;
+            /** @description From the address that the server printed at its first start. */
+            token: string;
+        } & {
+            [key: string]: unknown;
+        };
+        Thread: {
+            agent: components["schemas"]["AgentShort"];
+            /** @description A name of the thread that no other has. */
+            chat_id: string;
+            /**
+             * Format: int64
+             * @description The corpus of attachments linked to the thread; null when there is none.
+             */
+            corpus_id: number | null;
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
+            /** Format: int64 */
+            id: number;
+            is_deleted: boolean;
+            modified_by: string;
+            /** Format: date-time */
+            modified_on: string;
+            title: string;
+            user: components["schemas"]["ThreadPerson"];
+        } & {
+            [key: string]: unknown;
+        };
+        ThreadAttachments: {
+            /** Format: int64 */
+            chat_thread_id: number;
+            corpus: components["schemas"]["Corpus"];
+        } & {
+            [key: string]: unknown;
+        };
+        ThreadDraft: {
+            /** @description The program that asks. */
+            query_source?: string;
+            /** @description The first question names the thread when this is empty. */
+            title?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        ThreadPatch: {
+            title?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        ThreadPerson: {
+            email: string;
+            first_name: string;
+            /** Format: int64 */
+            id: number;
+            last_name: string;
+        } & {
+            [key: string]: unknown;
+        };
+        User: {
+            email: string;
+            first_name: string;
+            full_name: string;
+            /** Format: int64 */
+            id: number;
+            /** @description Whether they administer the organization in any way. */
+            is_staff: boolean;
+            /** @description Whether they are a Global Admin. */
+            is_superuser: boolean;
+            last_name: string;
+            organization: components["schemas"]["UserOrganization"];
+            /** @enum {string} */
+            role: "Global Admin" | "Application Admin" | "User";
+        } & {
+            [key: string]: unknown;
+        };
+        UserAppToken: {
+            /** Format: date-time */
+            expires_on: string;
+            role: string;
+            token: string;
+            /** Format: int64 */
+            user_id: number;
+        } & {
+            [key: string]: unknown;
+        };
+        UserFlag: {
+            is_active: boolean;
+            name: string;
+        } & {
+            [key: string]: unknown;
+        };
+        UserFlags: {
+            items: components["schemas"]["UserFlag"][];
+        } & {
+            [key: string]: unknown;
+        };
+        UserKey: {
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
+            /** Format: date-time */
+            expires_on: string | null;
+            /** Format: int64 */
+            id: number;
+            /** Format: date-time */
+            last_used_on: string | null;
+            name: string;
+            /** @description The first characters, to tell keys apart. */
+            prefix: string;
+            scopes: string[];
+        } & {
+            [key: string]: unknown;
+        };
+        UserKeyDraft: {
+            /**
+             * Format: date-time
+             * @description When it ends; never when empty.
+             */
+            expires_on?: string | null;
+            /** @description What it is for. */
+            name: string;
+            /** @description What it may do, as resource:action; all that you may when empty. Either half may be *. */
+            scopes?: ("*" | "organization:view" | "organization:use" | "organization:create" | "organization:edit" | "organization:delete" | "organization:*" | "user:view" | "user:use" | "user:create" | "user:edit" | "user:delete" | "user:*" | "api_key:view" | "api_key:use" | "api_key:create" | "api_key:edit" | "api_key:delete" | "api_key:*" | "project:view" | "project:use" | "project:create" | "project:edit" | "project:delete" | "project:*" | "agent:view" | "agent:use" | "agent:create" | "agent:edit" | "agent:delete" | "agent:*" | "corpus:view" | "corpus:use" | "corpus:create" | "corpus:edit" | "corpus:delete" | "corpus:*" | "document:view" | "document:use" | "document:create" | "document:edit" | "document:delete" | "document:*" | "chat_thread:view" | "chat_thread:use" | "chat_thread:create" | "chat_thread:edit" | "chat_thread:delete" | "chat_thread:*" | "agent_response:view" | "agent_response:use" | "agent_response:create" | "agent_response:edit" | "agent_response:delete" | "agent_response:*" | "*:view" | "*:use" | "*:create" | "*:edit" | "*:delete" | "*:*")[];
+        } & {
+            [key: string]: unknown;
+        };
+        UserNewKey: {
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
+            /** Format: date-time */
+            expires_on: string | null;
+            /** Format: int64 */
+            id: number;
+            /** @description The key itself; it cannot be shown again. */
+            key: string;
+            /** Format: date-time */
+            last_used_on: string | null;
+            name: string;
+            /** @description The first characters, to tell keys apart. */
+            prefix: string;
+            scopes: string[];
+        } & {
+            [key: string]: unknown;
+        };
+        UserOrganization: {
+            domain: string;
+            /** Format: int64 */
+            id: number;
+            org_name: string;
+        } & {
+            [key: string]: unknown;
+        };
+        UserTokens: {
+            /** @description For the authentication service: refreshing, and one's own account. */
+            access_token: string;
+            /** @description For every other operation, as Authorization: Bearer. */
+            ejento_access_token: string;
+            /**
+             * Format: int64
+             * @description Seconds until both end.
+             */
+            expires_in: number;
+            /** @enum {string} */
+            token_type: "bearer";
+        } & {
+            [key: string]: unknown;
+        };
+    };
     responses: never;
     parameters: never;
     requestBodies: never;
@@ -480,702 +2344,511 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    "get_auth-service_api_v2_feature-flags_logins": {
+    getAgentResponse: {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                agent_response_id: number;
+            };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description ok */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            items: {
-                                name: string;
-                                is_active: boolean;
-                            }[];
-                        };
-                    };
+                    "application/json": components["schemas"]["EnvelopeResponse"];
                 };
             };
-        };
-    };
-    "post_auth-service_api_v2_login_access-token": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/x-www-form-urlencoded": {
-                    username: string;
-                    password: string;
-                };
-            };
-        };
-        responses: {
-            /** @description ok */
-            200: {
+            /** @description Error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            access_token: string;
-                        };
-                    };
+                    "application/json": components["schemas"]["Failure"];
                 };
             };
         };
     };
-    "post_auth-service_api_v2_logout": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: unknown;
-                    };
-                };
-            };
-        };
-    };
-    "post_auth-service_api_v2_setup": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    token: string;
-                    password: string;
-                };
-            };
-        };
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: unknown;
-                    };
-                };
-            };
-        };
-    };
-    get_api_v2_users_me: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            id: number;
-                            email: string;
-                            first_name: string;
-                            last_name: string;
-                            full_name: string;
-                            is_staff: boolean;
-                            is_superuser: boolean;
-                            role: string;
-                            organization: {
-                                id: number;
-                                org_name: string;
-                                domain: string;
-                            };
-                        };
-                    };
-                };
-            };
-        };
-    };
-    get_api_v2_agents: {
+    listAgentResponseComments: {
         parameters: {
             query?: {
+                /** @description Page to answer, from 1. */
                 page?: number;
+                /** @description Items a page. */
                 page_size?: number;
-                sort?: string;
+                /** @description Field to order by; a leading minus turns it round. One of created_on. */
+                sort?: "created_on" | "-created_on";
+                /** @description Text that the name or title holds, whatever the case. */
                 search?: string;
             };
             header?: never;
-            path?: never;
+            path: {
+                agent_response_id: number;
+            };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description ok */
+            /** @description Success */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        success: boolean;
-                        message: string;
                         data: {
-                            agents: {
-                                id: number;
-                                agent_type: {
-                                    id: number;
-                                    name: string;
-                                    description: string;
-                                };
-                                instructions: {
-                                    id: number;
-                                    instruction: string;
-                                }[];
-                                user: {
-                                    id: number;
-                                    email: string;
-                                    first_name: string;
-                                    last_name: string;
-                                };
-                                agent_name: string;
-                                description: string;
-                                prefix_prompt: string;
-                                access: string;
-                                status: string;
-                                project: number | null;
-                                llm_config: number | null;
-                                model: string;
-                                can_edit: boolean;
-                                temperature: number | null;
-                                language: string;
-                                chunk_count: number;
-                                tags: string[];
-                                sample_q1: string;
-                                sample_q2: string;
-                                sample_q3: string;
-                                alias: string;
-                                agent_image: string | null;
-                                caching_enabled: boolean;
-                                is_active: boolean;
-                                created_by: string;
-                                created_on: string;
-                                modified_on: string;
-                            }[];
-                            pagination: {
-                                page: number;
-                                page_size: number;
-                                total: number;
-                                total_pages: number;
-                            };
+                            comments: components["schemas"]["ResponseComment"][];
+                            pagination: components["schemas"]["Pagination"];
                         };
+                        message: string;
+                        success: boolean;
                     };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
                 };
             };
         };
     };
-    post_api_v2_agents: {
+    commentOnAgentResponse: {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                agent_response_id: number;
+            };
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": {
-                    agent_name?: string;
-                    description?: string;
-                    prefix_prompt?: string;
-                    access?: string;
-                    status?: string;
-                    model?: string;
-                    language?: string;
-                    chunk_count?: number;
-                    sample_q1?: string;
-                    sample_q2?: string;
-                    sample_q3?: string;
-                    custom_instructions?: string[];
-                };
+                "application/json": components["schemas"]["ResponseRemark"];
             };
         };
         responses: {
-            /** @description ok */
+            /** @description Created */
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            id: number;
-                            agent_type: {
-                                id: number;
-                                name: string;
-                                description: string;
-                            };
-                            instructions: {
-                                id: number;
-                                instruction: string;
-                            }[];
-                            user: {
-                                id: number;
-                                email: string;
-                                first_name: string;
-                                last_name: string;
-                            };
-                            agent_name: string;
-                            description: string;
-                            prefix_prompt: string;
-                            access: string;
-                            status: string;
-                            project: number | null;
-                            llm_config: number | null;
-                            model: string;
-                            can_edit: boolean;
-                            temperature: number | null;
-                            language: string;
-                            chunk_count: number;
-                            tags: string[];
-                            sample_q1: string;
-                            sample_q2: string;
-                            sample_q3: string;
-                            alias: string;
-                            agent_image: string | null;
-                            caching_enabled: boolean;
-                            is_active: boolean;
-                            created_by: string;
-                            created_on: string;
-                            modified_on: string;
-                        };
-                    };
+                    "application/json": components["schemas"]["EnvelopeResponseComment"];
                 };
             };
-        };
-    };
-    "get_api_v2_agents_{agent_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                agent_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
+            /** @description Error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            id: number;
-                            agent_type: {
-                                id: number;
-                                name: string;
-                                description: string;
-                            };
-                            instructions: {
-                                id: number;
-                                instruction: string;
-                            }[];
-                            user: {
-                                id: number;
-                                email: string;
-                                first_name: string;
-                                last_name: string;
-                            };
-                            agent_name: string;
-                            description: string;
-                            prefix_prompt: string;
-                            access: string;
-                            status: string;
-                            project: number | null;
-                            llm_config: number | null;
-                            model: string;
-                            can_edit: boolean;
-                            temperature: number | null;
-                            language: string;
-                            chunk_count: number;
-                            tags: string[];
-                            sample_q1: string;
-                            sample_q2: string;
-                            sample_q3: string;
-                            alias: string;
-                            agent_image: string | null;
-                            caching_enabled: boolean;
-                            is_active: boolean;
-                            created_by: string;
-                            created_on: string;
-                            modified_on: string;
-                        };
-                    };
+                    "application/json": components["schemas"]["Failure"];
                 };
             };
         };
     };
-    "put_api_v2_agents_{agent_id}": {
+    voteOnAgentResponse: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                agent_id: number;
+                agent_response_id: number;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": {
-                    agent_name?: string;
-                    description?: string;
-                    prefix_prompt?: string;
-                    access?: string;
-                    status?: string;
-                    model?: string;
-                    language?: string;
-                    chunk_count?: number;
-                    sample_q1?: string;
-                    sample_q2?: string;
-                    sample_q3?: string;
-                    custom_instructions?: string[];
-                };
+                "application/json": components["schemas"]["ResponseVote"];
             };
         };
         responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            id: number;
-                            agent_type: {
-                                id: number;
-                                name: string;
-                                description: string;
-                            };
-                            instructions: {
-                                id: number;
-                                instruction: string;
-                            }[];
-                            user: {
-                                id: number;
-                                email: string;
-                                first_name: string;
-                                last_name: string;
-                            };
-                            agent_name: string;
-                            description: string;
-                            prefix_prompt: string;
-                            access: string;
-                            status: string;
-                            project: number | null;
-                            llm_config: number | null;
-                            model: string;
-                            can_edit: boolean;
-                            temperature: number | null;
-                            language: string;
-                            chunk_count: number;
-                            tags: string[];
-                            sample_q1: string;
-                            sample_q2: string;
-                            sample_q3: string;
-                            alias: string;
-                            agent_image: string | null;
-                            caching_enabled: boolean;
-                            is_active: boolean;
-                            created_by: string;
-                            created_on: string;
-                            modified_on: string;
-                        };
-                    };
-                };
-            };
-        };
-    };
-    "delete_api_v2_agents_{agent_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                agent_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            id: number;
-                            agent_type: {
-                                id: number;
-                                name: string;
-                                description: string;
-                            };
-                            instructions: {
-                                id: number;
-                                instruction: string;
-                            }[];
-                            user: {
-                                id: number;
-                                email: string;
-                                first_name: string;
-                                last_name: string;
-                            };
-                            agent_name: string;
-                            description: string;
-                            prefix_prompt: string;
-                            access: string;
-                            status: string;
-                            project: number | null;
-                            llm_config: number | null;
-                            model: string;
-                            can_edit: boolean;
-                            temperature: number | null;
-                            language: string;
-                            chunk_count: number;
-                            tags: string[];
-                            sample_q1: string;
-                            sample_q2: string;
-                            sample_q3: string;
-                            alias: string;
-                            agent_image: string | null;
-                            caching_enabled: boolean;
-                            is_active: boolean;
-                            created_by: string;
-                            created_on: string;
-                            modified_on: string;
-                        };
-                    };
-                };
-            };
-        };
-    };
-    "get_api_v2_agents_{agent_id}_corpora": {
-        parameters: {
-            query?: {
-                verbosity?: string;
-                is_enabled?: string;
-                page?: number;
-                page_size?: number;
-                sort?: string;
-                search?: string;
-            };
-            header?: never;
-            path: {
-                agent_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            items: {
-                                agent_corpus: {
-                                    id: number;
-                                    corpus: {
-                                        id: number;
-                                        name: string;
-                                    };
-                                    is_enabled: boolean;
-                                    is_default: boolean;
-                                }[];
-                            };
-                            pagination: {
-                                page: number;
-                                page_size: number;
-                                total: number;
-                                total_pages: number;
-                            };
-                        };
-                    };
-                };
-            };
-        };
-    };
-    "put_api_v2_agents_{agent_id}_corpora_{corpus_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                agent_id: number;
-                corpus_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    is_enabled?: boolean;
-                };
-            };
-        };
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            id: number;
-                            corpus: {
-                                id: number;
-                                name: string;
-                            };
-                            is_enabled: boolean;
-                            is_default: boolean;
-                        };
-                    };
-                };
-            };
-        };
-    };
-    "post_api_v2_agents_{agent_id}_corpora_{corpus_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                agent_id: number;
-                corpus_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    is_enabled?: boolean;
-                };
-            };
-        };
-        responses: {
-            /** @description ok */
+            /** @description Created */
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            id: number;
-                            corpus: {
-                                id: number;
-                                name: string;
-                            };
-                            is_enabled: boolean;
-                            is_default: boolean;
-                        };
-                    };
+                    "application/json": components["schemas"]["EnvelopeResponseVoted"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
                 };
             };
         };
     };
-    "delete_api_v2_agents_{agent_id}_corpora_{corpus_id}": {
+    listAgentResponseSteps: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                agent_id: number;
-                corpus_id: number;
+                agent_response_id: number;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description ok */
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeResponseSteps"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    stopAgentResponse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_response_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeResponse"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    resumeAgentResponse: {
+        parameters: {
+            query?: {
+                /** @description The same, as the number behind the dash; for clients that cannot set headers. */
+                after?: number;
+            };
+            header?: {
+                /** @description The id of the last event that came; the rest is sent. */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                agent_response_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events, each an id, a name and one line of JSON. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getAgentResponseSupportingContent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_response_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeResponseSupporting"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getAgentResponseThoughts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_response_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeResponseThoughts"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listAgents: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on, name, agent_name. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on" | "name" | "-name" | "agent_name" | "-agent_name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+                /** @description Only agents with this access. */
+                access?: "Only me" | "Team" | "Everyone" | "Public";
+                /** @description Only agents with this status. */
+                status?: "Live" | "Inactive";
+                /** @description Only agents of this project. */
+                project_id?: number;
+                /** @description Only agents with this tag. */
+                tag?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        success: boolean;
+                        data: {
+                            agents: components["schemas"]["Agent"][];
+                            pagination: components["schemas"]["Pagination"];
+                        };
                         message: string;
-                        data: unknown;
+                        success: boolean;
                     };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
                 };
             };
         };
     };
-    "get_api_v2_agents_{agent_id}_chat-threads": {
+    createAgent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AgentDraft"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeAgent"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getAgent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeAgent"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    updateAgent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AgentPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeAgent"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    deleteAgent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listAgentChatThreads: {
         parameters: {
             query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on. */
+                sort?: "created_on" | "-created_on";
+                /** @description Text that the name or title holds, whatever the case. */
+                search?: string;
+                /** @description Accepted, and narrows nothing: a program may list with one name and ask with another. */
                 query_source?: string;
-                page?: number;
-                page_size?: number;
-                sort?: string;
-                search?: string;
             };
             header?: never;
             path: {
@@ -1185,40 +2858,34 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description ok */
+            /** @description Success */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        success: boolean;
-                        message: string;
                         data: {
-                            chat_threads: {
-                                id: number;
-                                title: string;
-                                corpus_id: number | null;
-                                agent: {
-                                    id: number;
-                                    agent_name: string;
-                                };
-                                created_on: string;
-                                modified_on: string;
-                            }[];
-                            pagination: {
-                                page: number;
-                                page_size: number;
-                                total: number;
-                                total_pages: number;
-                            };
+                            chat_threads: components["schemas"]["Thread"][];
+                            pagination: components["schemas"]["Pagination"];
                         };
+                        message: string;
+                        success: boolean;
                     };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
                 };
             };
         };
     };
-    "post_api_v2_agents_{agent_id}_chat-threads": {
+    createAgentChatThread: {
         parameters: {
             query?: never;
             header?: never;
@@ -1227,546 +2894,249 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
-                "application/json": {
-                    title?: string;
-                };
+                "application/json": components["schemas"]["ThreadDraft"];
             };
         };
         responses: {
-            /** @description ok */
+            /** @description Created */
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            id: number;
-                            title: string;
-                            corpus_id: number | null;
-                            agent: {
-                                id: number;
-                                agent_name: string;
-                            };
-                            created_on: string;
-                            modified_on: string;
-                        };
-                    };
+                    "application/json": components["schemas"]["EnvelopeThread"];
                 };
             };
-        };
-    };
-    "get_api_v2_chat-threads_{chat_thread_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                chat_thread_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
+            /** @description Error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            id: number;
-                            title: string;
-                            corpus_id: number | null;
-                            agent: {
-                                id: number;
-                                agent_name: string;
-                            };
-                            created_on: string;
-                            modified_on: string;
-                        };
-                    };
+                    "application/json": components["schemas"]["Failure"];
                 };
             };
         };
     };
-    "put_api_v2_chat-threads_{chat_thread_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                chat_thread_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    title?: string;
-                };
-            };
-        };
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            id: number;
-                            title: string;
-                            corpus_id: number | null;
-                            agent: {
-                                id: number;
-                                agent_name: string;
-                            };
-                            created_on: string;
-                            modified_on: string;
-                        };
-                    };
-                };
-            };
-        };
-    };
-    "delete_api_v2_chat-threads_{chat_thread_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                chat_thread_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: unknown;
-                    };
-                };
-            };
-        };
-    };
-    "get_api_v2_chat-threads_{chat_thread_id}_agent-responses": {
+    listAgentCorpora: {
         parameters: {
             query?: {
-                page?: number;
-                page_size?: number;
-                sort?: string;
-                search?: string;
-                include_steps?: boolean;
+                /** @description Only connections that are enabled, or only those that are not. */
+                is_enabled?: "true" | "false";
+                /** @description Accepted for old clients; the answer is always whole. */
+                verbosity?: "low" | "medium" | "high";
             };
             header?: never;
             path: {
-                chat_thread_id: number;
+                agent_id: number;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description ok */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            agent_responses: {
-                                id: number;
-                                question: string;
-                                thread: {
-                                    id: number;
-                                };
-                                query_source: string;
-                                created_on: string;
-                                created_by: string;
-                                comments: {
-                                    id: number;
-                                    comment: string;
-                                    created_by: string;
-                                    created_on: string;
-                                }[];
-                                feedback: {
-                                    id: number;
-                                    is_upvote: boolean;
-                                    is_downvote: boolean;
-                                }[];
-                                response: {
-                                    success: boolean;
-                                    answer: string;
-                                    query: string;
-                                    references: {
-                                        number: number;
-                                        url: string;
-                                        order: number;
-                                        title: string;
-                                        document_id: number;
-                                        version: number;
-                                        page: number | null;
-                                        quote: string;
-                                        start: number;
-                                        end: number;
-                                    }[];
-                                    followup_questions: string[];
-                                    thread_name: string;
-                                    agent_response_id: number;
-                                    blocked: boolean;
-                                    message: string;
-                                };
-                                response_steps: {
-                                    id: number;
-                                    name: string;
-                                    message: string;
-                                    detail: string;
-                                    duration_ms: number;
-                                }[];
-                            }[];
-                            pagination: {
-                                page: number;
-                                page_size: number;
-                                total: number;
-                                total_pages: number;
-                            };
-                        };
-                    };
+                    "application/json": components["schemas"]["EnvelopeAgentConnections"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
                 };
             };
         };
     };
-    "get_api_v2_chat-threads_{chat_thread_id}_documents": {
+    disconnectAgentCorpora: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                chat_thread_id: number;
+                agent_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["AgentCorpusIDs"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getAgentCorpus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+                agent_id: number;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description ok */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            documents: {
-                                id: number;
-                                name: string;
-                                source: string;
-                                access_url: string;
-                                content_type: string;
-                                media_type: string;
-                                size: number;
-                                pieces: number;
-                                pages: number;
-                                step: string;
-                                is_failed: boolean;
-                                failure_reason: string;
-                                version: number;
-                                tags: string[];
-                                created_on: string;
-                                modified_on: string;
-                            }[];
-                            pagination: {
-                                page: number;
-                                page_size: number;
-                                total: number;
-                                total_pages: number;
-                            };
-                        };
-                    };
+                    "application/json": components["schemas"]["EnvelopeAgentConnection"];
                 };
             };
-        };
-    };
-    "get_api_v2_chat-threads_{chat_thread_id}_corpora": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                chat_thread_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
+            /** @description Error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            corpus: {
-                                id: number;
-                            };
-                        };
-                    };
+                    "application/json": components["schemas"]["Failure"];
                 };
             };
         };
     };
-    "post_api_v2_chat-threads_{chat_thread_id}_corpora_{corpus_id}": {
+    updateAgentCorpus: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                chat_thread_id: number;
+                agent_id: number;
                 corpus_id: number;
             };
             cookie?: never;
         };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            id: number;
-                        };
-                    };
-                };
-            };
-        };
-    };
-    "get_api_v2_agent-responses_{agent_response_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                agent_response_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            id: number;
-                            question: string;
-                            thread: {
-                                id: number;
-                            };
-                            query_source: string;
-                            created_on: string;
-                            created_by: string;
-                            comments: {
-                                id: number;
-                                comment: string;
-                                created_by: string;
-                                created_on: string;
-                            }[];
-                            feedback: {
-                                id: number;
-                                is_upvote: boolean;
-                                is_downvote: boolean;
-                            }[];
-                            response: {
-                                success: boolean;
-                                answer: string;
-                                query: string;
-                                references: {
-                                    number: number;
-                                    url: string;
-                                    order: number;
-                                    title: string;
-                                    document_id: number;
-                                    version: number;
-                                    page: number | null;
-                                    quote: string;
-                                    start: number;
-                                    end: number;
-                                }[];
-                                followup_questions: string[];
-                                thread_name: string;
-                                agent_response_id: number;
-                                blocked: boolean;
-                                message: string;
-                            };
-                            response_steps: {
-                                id: number;
-                                name: string;
-                                message: string;
-                                detail: string;
-                                duration_ms: number;
-                            }[];
-                        };
-                    };
-                };
-            };
-        };
-    };
-    "post_api_v2_agent-responses_{agent_response_id}_stop": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                agent_response_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: unknown;
-                    };
-                };
-            };
-        };
-    };
-    "post_api_v2_agent-responses_{agent_response_id}_feedbacks": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                agent_response_id: number;
-            };
-            cookie?: never;
-        };
         requestBody: {
             content: {
-                "application/json": {
-                    vote_type: string;
-                };
+                "application/json": components["schemas"]["AgentConnectionPatch"];
             };
         };
         responses: {
-            /** @description ok */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            id: number;
-                        };
-                    };
-                };
-            };
-        };
-    };
-    "post_api_v2_agent-responses_{agent_response_id}_comments": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                agent_response_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    comment: string;
-                };
-            };
-        };
-        responses: {
-            /** @description ok */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            id: number;
-                        };
-                    };
-                };
-            };
-        };
-    };
-    "get_api_v2_agent-responses_{agent_response_id}_thoughts": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                agent_response_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
+            /** @description OK */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            thoughts: string[];
-                        };
-                    };
+                    "application/json": components["schemas"]["EnvelopeAgentConnection"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
                 };
             };
         };
     };
-    get_api_v2_corpora: {
+    connectAgentCorpus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: number;
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["AgentConnectionPatch"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeAgentConnection"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    disconnectAgentCorpus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+                agent_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listAPIKeys: {
         parameters: {
             query?: {
-                corpus_type?: string;
+                /** @description Page to answer, from 1. */
                 page?: number;
+                /** @description Items a page. */
                 page_size?: number;
-                sort?: string;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, name, last_used_on. */
+                sort?: "created_on" | "-created_on" | "name" | "-name" | "last_used_on" | "-last_used_on";
+                /** @description Text that the name or description holds, whatever the case. */
                 search?: string;
             };
             header?: never;
@@ -1775,50 +3145,34 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description ok */
+            /** @description Success */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        success: boolean;
-                        message: string;
                         data: {
-                            corpora: {
-                                id: number;
-                                name: string;
-                                description: string;
-                                corpus_type: string;
-                                indexing_mode: {
-                                    id: number;
-                                    mode: string;
-                                };
-                                owner: {
-                                    id: number;
-                                    email: string;
-                                    first_name: string;
-                                    last_name: string;
-                                };
-                                tags: string[];
-                                document_count: number;
-                                created_by: string;
-                                created_on: string;
-                                modified_on: string;
-                            }[];
-                            pagination: {
-                                page: number;
-                                page_size: number;
-                                total: number;
-                                total_pages: number;
-                            };
+                            api_keys: components["schemas"]["UserKey"][];
+                            pagination: components["schemas"]["Pagination"];
                         };
+                        message: string;
+                        success: boolean;
                     };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
                 };
             };
         };
     };
-    post_api_v2_corpora: {
+    createAPIKey: {
         parameters: {
             query?: never;
             header?: never;
@@ -1827,518 +3181,31 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    name?: string;
-                    description?: string;
-                    indexing_mode_id?: number;
-                    corpus_type?: string;
-                };
+                "application/json": components["schemas"]["UserKeyDraft"];
             };
         };
         responses: {
-            /** @description ok */
+            /** @description Created */
             201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            id: number;
-                            name: string;
-                            description: string;
-                            corpus_type: string;
-                            indexing_mode: {
-                                id: number;
-                                mode: string;
-                            };
-                            owner: {
-                                id: number;
-                                email: string;
-                                first_name: string;
-                                last_name: string;
-                            };
-                            tags: string[];
-                            document_count: number;
-                            created_by: string;
-                            created_on: string;
-                            modified_on: string;
-                        };
-                    };
+                    "application/json": components["schemas"]["EnvelopeUserNewKey"];
                 };
             };
-        };
-    };
-    "get_api_v2_corpora_{corpus_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                corpus_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
+            /** @description Error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            id: number;
-                            name: string;
-                            description: string;
-                            corpus_type: string;
-                            indexing_mode: {
-                                id: number;
-                                mode: string;
-                            };
-                            owner: {
-                                id: number;
-                                email: string;
-                                first_name: string;
-                                last_name: string;
-                            };
-                            tags: string[];
-                            document_count: number;
-                            created_by: string;
-                            created_on: string;
-                            modified_on: string;
-                        };
-                    };
+                    "application/json": components["schemas"]["Failure"];
                 };
             };
         };
     };
-    "put_api_v2_corpora_{corpus_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                corpus_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    name?: string;
-                    description?: string;
-                };
-            };
-        };
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            id: number;
-                            name: string;
-                            description: string;
-                            corpus_type: string;
-                            indexing_mode: {
-                                id: number;
-                                mode: string;
-                            };
-                            owner: {
-                                id: number;
-                                email: string;
-                                first_name: string;
-                                last_name: string;
-                            };
-                            tags: string[];
-                            document_count: number;
-                            created_by: string;
-                            created_on: string;
-                            modified_on: string;
-                        };
-                    };
-                };
-            };
-        };
-    };
-    "delete_api_v2_corpora_{corpus_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                corpus_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: unknown;
-                    };
-                };
-            };
-        };
-    };
-    "get_api_v2_corpora_{corpus_id}_documents": {
-        parameters: {
-            query?: {
-                page?: number;
-                page_size?: number;
-                sort?: string;
-                search?: string;
-                step?: string;
-                is_failed?: string;
-            };
-            header?: never;
-            path: {
-                corpus_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            documents: {
-                                id: number;
-                                name: string;
-                                source: string;
-                                access_url: string;
-                                content_type: string;
-                                media_type: string;
-                                size: number;
-                                pieces: number;
-                                pages: number;
-                                step: string;
-                                is_failed: boolean;
-                                failure_reason: string;
-                                version: number;
-                                tags: string[];
-                                created_on: string;
-                                modified_on: string;
-                            }[];
-                            pagination: {
-                                page: number;
-                                page_size: number;
-                                total: number;
-                                total_pages: number;
-                            };
-                        };
-                    };
-                };
-            };
-        };
-    };
-    "delete_api_v2_corpora_{corpus_id}_documents": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                corpus_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    document_ids: number[];
-                };
-            };
-        };
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: unknown;
-                    };
-                };
-            };
-        };
-    };
-    "post_api_v2_corpora_{corpus_id}_documents_duplicates": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                corpus_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    documents: string[];
-                };
-            };
-        };
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            duplicate_files: string[];
-                        };
-                    };
-                };
-            };
-        };
-    };
-    "get_api_v2_documents_{document_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                document_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            id: number;
-                            name: string;
-                            source: string;
-                            access_url: string;
-                            content_type: string;
-                            media_type: string;
-                            size: number;
-                            pieces: number;
-                            pages: number;
-                            step: string;
-                            is_failed: boolean;
-                            failure_reason: string;
-                            version: number;
-                            tags: string[];
-                            created_on: string;
-                            modified_on: string;
-                        };
-                    };
-                };
-            };
-        };
-    };
-    "delete_api_v2_documents_{document_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                document_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: unknown;
-                    };
-                };
-            };
-        };
-    };
-    "get_api_v2_documents_{document_id}_passage": {
-        parameters: {
-            query?: {
-                version?: number;
-                start?: number;
-                end?: number;
-            };
-            header?: never;
-            path: {
-                document_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            document_id: number;
-                            version: number;
-                            title: string;
-                            page: number | null;
-                            heading: string;
-                            before: string;
-                            quote: string;
-                            after: string;
-                        };
-                    };
-                };
-            };
-        };
-    };
-    "post_indexing-service_api_v2_documents_{document_id}_refresh": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                document_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: unknown;
-                    };
-                };
-            };
-        };
-    };
-    "get_api_v2_api-keys": {
-        parameters: {
-            query?: {
-                page?: number;
-                page_size?: number;
-                sort?: string;
-                search?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description ok */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            api_keys: {
-                                id: number;
-                                name: string;
-                                prefix: string;
-                                key?: string;
-                                created_on: string;
-                                expires_on?: string | null;
-                                last_used_on?: string | null;
-                            }[];
-                            pagination: {
-                                page: number;
-                                page_size: number;
-                                total: number;
-                                total_pages: number;
-                            };
-                        };
-                    };
-                };
-            };
-        };
-    };
-    "post_api_v2_api-keys": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    name: string;
-                    expires_on?: string;
-                };
-            };
-        };
-        responses: {
-            /** @description ok */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        success: boolean;
-                        message: string;
-                        data: {
-                            id: number;
-                            name: string;
-                            prefix: string;
-                            key?: string;
-                            created_on: string;
-                            expires_on?: string | null;
-                            last_used_on?: string | null;
-                        };
-                    };
-                };
-            };
-        };
-    };
-    "delete_api_v2_api-keys_{api_key_id}": {
+    revokeAPIKey: {
         parameters: {
             query?: never;
             header?: never;
@@ -2349,17 +3216,1343 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description ok */
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listChatThreads: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on. */
+                sort?: "created_on" | "-created_on";
+                /** @description Text that the name or title holds, whatever the case. */
+                search?: string;
+                /** @description Only threads with this agent. */
+                agent_id?: number;
+                /** @description Accepted, and narrows nothing: a program may list with one name and ask with another. */
+                query_source?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": {
-                        success: boolean;
+                        data: {
+                            chat_threads: components["schemas"]["Thread"][];
+                            pagination: components["schemas"]["Pagination"];
+                        };
                         message: string;
-                        data: unknown;
+                        success: boolean;
                     };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getChatThread: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat_thread_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeThread"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    updateChatThread: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat_thread_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ThreadPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeThread"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    deleteChatThread: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat_thread_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listChatThreadResponses: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description created_on or modified_on; a leading minus turns it round. */
+                sort?: string;
+                /** @description Text that the question or the answer holds, whatever the case. */
+                search?: string;
+                /** @description Whether the steps come along. */
+                include_steps?: boolean;
+            };
+            header?: never;
+            path: {
+                chat_thread_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeResponseConversationPage"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    clearChatThread: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat_thread_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getChatThreadCorpora: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat_thread_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeThreadAttachments"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    unlinkChatThreadCorpora: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat_thread_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getChatThreadCorpus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+                chat_thread_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeThreadAttachments"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    linkChatThreadCorpus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+                chat_thread_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeThreadAttachments"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    unlinkChatThreadCorpus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+                chat_thread_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listChatThreadDocuments: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on. */
+                sort?: "created_on" | "-created_on";
+                /** @description Text that the name or title holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path: {
+                chat_thread_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            documents: components["schemas"]["Document"][];
+                            pagination: components["schemas"]["Pagination"];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getCitation: {
+        parameters: {
+            query?: {
+                /** @description Ask for a PDF. A PDF is sent as it is; others cannot be converted here. */
+                convert_to_pdf?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The last part of a reference's address: a version's id, a dash, any words. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The bytes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listCorpora: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on. */
+                sort?: "created_on" | "-created_on";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+                /** @description Attachments are listed only when asked for. */
+                corpus_type?: "document" | "attachment";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            corpora: components["schemas"]["Corpus"][];
+                            pagination: components["schemas"]["Pagination"];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    createCorpus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CorpusDraft"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeCorpus"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    searchCorpora: {
+        parameters: {
+            query: {
+                /** @description What to look for. */
+                query: string;
+                /** @description Corpora to look in; all that you may see when empty. */
+                corpus_ids?: number[];
+                /** @description The most passages to answer. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeCorpusFoundList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getCorpus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeCorpus"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    updateCorpus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CorpusPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeCorpus"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    deleteCorpus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listDocuments: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on. */
+                sort?: "created_on" | "-created_on";
+                /** @description Text that the name or title holds, whatever the case. */
+                search?: string;
+                /** @description Only these. */
+                content_type?: "file" | "weblink" | "text";
+                /** @description Only those at this step. */
+                step?: "pending" | "extracting" | "chunking" | "embedding" | "completed";
+                /** @description Only those that failed, or did not. */
+                is_failed?: "true" | "false";
+            };
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            documents: components["schemas"]["Document"][];
+                            pagination: components["schemas"]["Pagination"];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    deleteDocuments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeletionBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeDocumentDeleted"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    checkDuplicateDocuments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DuplicatesBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeDocumentDuplicates"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getDocument: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                document_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeDocument"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    updateDocument: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                document_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DocumentPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeDocument"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    deleteDocument: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                document_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getDocumentPassage: {
+        parameters: {
+            query?: {
+                /** @description Number of the version; the newest when not given. */
+                version?: number;
+                /** @description Where the quote begins, in code points of the document's text. */
+                start?: number;
+                /** @description Where it ends, exclusive; without it the text is shown from start on. */
+                end?: number;
+            };
+            header?: never;
+            path: {
+                document_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeDocumentPlace"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getMe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeUser"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listLoginFlags: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeUserFlags"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    signIn: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent by the console: the session also comes as an HttpOnly cookie. */
+                "X-Atrium-Console"?: "1";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["CredentialsBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeUserTokens"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    signOut: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    setUpServer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent by the console: the session also comes as an HttpOnly cookie. */
+                "X-Atrium-Console"?: "1";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetupBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeUserTokens"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    refreshAccessToken: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Bearer, with the access_token of sign-in. */
+                Authorization?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeUserTokens"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    uploadDocument: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /** @description Whether it comes along with a question; it is read before others then. */
+                    attachment?: boolean;
+                    /**
+                     * @description What source is; file when it is a file part.
+                     * @enum {string}
+                     */
+                    content_type?: "file" | "weblink" | "text";
+                    /**
+                     * Format: binary
+                     * @description One or more file parts, or the address, or the text.
+                     */
+                    source: string;
+                    /** @description Separated by commas. */
+                    tags?: string;
+                    /** @description Accepted and ignored, such as web. */
+                    upload_from?: string;
+                    /**
+                     * Format: int64
+                     * @description Accepted and ignored: the document is made by the caller.
+                     */
+                    user_id?: number;
+                };
+            };
+        };
+        responses: {
+            /** @description Success */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeCorpusUploaded"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    refreshDocument: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                document_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeDocument"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    askAgent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The id of an event of one of your responses: that one is continued, and nothing is asked. */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                agent_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResponseAsk"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeResponseAnswer"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    streamAgent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The id of an event of one of your responses: that one is continued, and nothing is asked. */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                agent_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResponseAsk"];
+            };
+        };
+        responses: {
+            /** @description Events, each an id, a name and one line of JSON. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    createUserToken: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The application secret. */
+                "ejento-auth-key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AppUserBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserAppToken"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
                 };
             };
         };

@@ -1,5 +1,5 @@
 import { ApiError, failure } from '../api/error';
-import { noticeSignedOut } from '../api/client';
+import { api, noticeSignedOut } from '../api/client';
 import type { Dropped } from './drop';
 
 /** Something to put into a corpus. */
@@ -34,7 +34,6 @@ export function send(
   if (options.attachment) form.set('attachment', 'true');
   if (source.kind === 'file') form.set('source', source.file, source.name);
   else form.set('source', source.kind === 'weblink' ? source.url : source.text);
-  if (source.kind === 'text') form.set('name', source.name);
   return new Promise((resolve, reject) => {
     // fetch cannot tell how much of a body has been sent.
     const xhr = new XMLHttpRequest();
@@ -61,6 +60,11 @@ export function fromFiles(files: Dropped[]): Source[] {
   return files.map((f) => ({ kind: 'file', name: f.path, size: f.file.size, file: f.file }));
 }
 
+/** Names a document; a text brings no name of its own. */
+async function rename(documentId: number, name: string): Promise<void> {
+  await api.PUT('/api/v2/documents/{document_id}', { params: { path: { document_id: documentId } }, body: { name } });
+}
+
 /** The uploads of this tab. They go on when the person looks at another view. */
 export class Uploads {
   private list: Upload[] = [];
@@ -70,8 +74,11 @@ export class Uploads {
   /** Told when an upload became a document. */
   arrived: (corpusId: number) => void = () => undefined;
 
-  constructor(sender: typeof send = send) {
+  private readonly rename: typeof rename;
+
+  constructor(sender: typeof send = send, renamer: typeof rename = rename) {
     this.send = sender;
+    this.rename = renamer;
   }
 
   subscribe = (listener: () => void): (() => void) => {
@@ -109,6 +116,7 @@ export class Uploads {
     this.change(u.id, { state: 'sending' });
     try {
       const documentId = await this.send(u.corpusId, u.source, { progress: (sent) => this.change(u.id, { sent }) });
+      if (u.source.kind === 'text' && u.source.name) await this.rename(documentId, u.source.name);
       this.change(u.id, { state: 'done', sent: 1, documentId });
       this.arrived(u.corpusId);
     } catch (e) {

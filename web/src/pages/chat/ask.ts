@@ -51,16 +51,17 @@ function nameByQuestion(queryClient: QueryClient, agentId: number, threadId: num
   );
 }
 
-/** Goes on with the answer that a reload of the tab interrupted. */
-export function useRevive(threadId: number | undefined): void {
+/** Follows an answer that was begun elsewhere or before a reload of the tab. */
+export function useRevive(agentId: number, threadId: number | undefined, stored: AgentResponse[] | undefined): void {
   const queryClient = useQueryClient();
+  const last = stored?.at(-1);
+  const running = last?.state === 'running' ? last : undefined;
   useEffect(() => {
-    if (threadId === undefined) return;
-    const found = lives.revive(threadId);
-    if (!found) return;
-    lives.set(threadId, found.live);
-    void found.live.resume(found.responseId).then(() => settle(queryClient, threadId, found.live));
-  }, [threadId, queryClient]);
+    if (threadId === undefined || !running || lives.get(threadId)) return;
+    const live = new LiveAnswer(agentId, running.question);
+    lives.set(threadId, live);
+    void live.resume(running.id).then(() => settle(queryClient, threadId, live));
+  }, [agentId, threadId, running, queryClient]);
 }
 
 /** Moves a finished answer from lives into the thread's list. */
@@ -71,7 +72,7 @@ async function settle(queryClient: QueryClient, threadId: number, live: LiveAnsw
   const stored = fromOutput(threadId, live.question, view.output);
   await queryClient.cancelQueries({ queryKey: keys.responses(threadId) });
   queryClient.setQueryData<AgentResponse[]>(keys.responses(threadId), (list = []) =>
-    list.some((r) => r.id === stored.id) ? list : [...list, stored],
+    list.some((r) => r.id === stored.id) ? list.map((r) => (r.id === stored.id ? stored : r)) : [...list, stored],
   );
   if (lives.get(threadId) === live) lives.delete(threadId);
   // The stored form also has the steps with their times.
@@ -82,6 +83,7 @@ function fromOutput(threadId: number, question: string, output: LiveOutput): Age
   return {
     id: output.agent_response_id,
     question,
+    state: 'completed',
     thread: { id: threadId },
     comments: [],
     feedback: [],

@@ -6,6 +6,7 @@ import { keys, threadDocumentsQuery } from '../../api/queries';
 import type { Doc } from '../../api/types';
 import type { Dropped } from '../../lib/drop';
 import { send } from '../../lib/upload';
+import { isSettled } from '../knowledge/steps';
 
 /** A file of the conversation as its chip shows it. */
 export interface Attachment {
@@ -19,11 +20,6 @@ export interface Attachment {
 
 const basicMode = 3; // attachments are read once, quickly
 const pollEvery = 700; // milliseconds
-
-/** Says whether a document will not change any more by itself. */
-export function settled(doc: Pick<Doc, 'step' | 'is_failed'>): boolean {
-  return doc.is_failed || doc.step === 'completed' || doc.step === 'uploaded';
-}
 
 /** The files of a thread: those that are there and those on their way. */
 export function useAttachments(threadId: number | undefined) {
@@ -92,7 +88,7 @@ function fromDoc(d: Doc): Attachment {
   return {
     key: `d${d.id}`,
     name: d.name,
-    state: d.is_failed ? 'failed' : settled(d) ? 'done' : 'indexing',
+    state: d.is_failed ? 'failed' : isSettled(d) ? 'done' : 'indexing',
     sent: 1,
     error: d.is_failed ? new ApiError(0, d.failure_reason ?? '') : undefined,
     documentId: d.id,
@@ -128,7 +124,7 @@ async function untilSettled(documentId: number): Promise<Doc> {
     const doc = await take(
       api.GET('/api/v2/documents/{document_id}', { params: { path: { document_id: documentId } } }),
     );
-    if (settled(doc)) return doc;
+    if (isSettled(doc)) return doc;
     await new Promise((r) => setTimeout(r, pollEvery));
   }
 }

@@ -36,7 +36,7 @@ export function Conversation({
   const queryClient = useQueryClient();
   const responses = useQuery({ ...responsesQuery(threadId ?? 0), enabled: threadId !== undefined });
   const live = useLive(threadId);
-  useRevive(threadId);
+  useRevive(agent.id, threadId, responses.data);
   const state = useLiveState(live);
   const busy = state === 'waiting' || state === 'writing';
   const [draft, setDraft] = useState('');

@@ -164,7 +164,7 @@ function Work({ view, stored }: { view: LiveView | undefined; stored: AgentRespo
 }
 
 function describe(step: Step): { text: string; note: string } {
-  return { text: step.message || step.name, note: step.duration_ms ? span(step.duration_ms) : '' };
+  return { text: [step.message || step.step_name, step.detail].filter(Boolean).join(': '), note: step.duration_ms ? span(step.duration_ms) : '' };
 }
 
 function summary(steps: number, stored: AgentResponse | undefined): string {

@@ -126,7 +126,7 @@ function TextForm({ onAdd, onClose }: { onAdd: Add; onClose: () => void }) {
   const submit = (e: FormEvent) => {
     e.preventDefault();
     if (!text.trim()) return;
-    onAdd([{ kind: 'text', name: name.trim() || t.corpus.text, text }]);
+    onAdd([{ kind: 'text', name: name.trim(), text }]);
     onClose();
   };
   return (

@@ -165,7 +165,7 @@ function State({ doc, name, onRetry }: { doc: Doc; name: string; onRetry: () => 
 }
 
 function UploadRow({ upload: u }: { upload: Upload }) {
-  const { name } = u.source;
+  const name = u.source.name || t.corpus.text;
   return (
     <tr>
       <Td />

@@ -11,7 +11,8 @@ import { Confirm, Dialog } from '../../ui/dialog';
 import { Field, Input, Select, Textarea } from '../../ui/field';
 import { ErrorLine } from '../../ui/state';
 
-const standard = 2;
+type Mode = 1 | 2 | 3;
+const standard: Mode = 2;
 
 /** Makes a collection, or changes the name and description of one. */
 export function CorpusForm({ corpus, onClose }: { corpus: Corpus | undefined; onClose: () => void }) {
@@ -19,7 +20,7 @@ export function CorpusForm({ corpus, onClose }: { corpus: Corpus | undefined; on
   const navigate = useNavigate();
   const [name, setName] = useState(corpus?.name ?? '');
   const [description, setDescription] = useState(corpus?.description ?? '');
-  const [mode, setMode] = useState(standard);
+  const [mode, setMode] = useState<Mode>(standard);
   const save = useMutation({
     mutationFn: async () => {
       const body = { name: name.trim(), description: description.trim() };
@@ -49,7 +50,7 @@ export function CorpusForm({ corpus, onClose }: { corpus: Corpus | undefined; on
         {!corpus && (
           <Field label={t.knowledge.mode}>
             {(f) => (
-              <Select {...f} value={mode} onChange={(e) => setMode(Number(e.target.value))}>
+              <Select {...f} value={mode} onChange={(e) => setMode(Number(e.target.value) as Mode)}>
                 {Object.entries(t.knowledge.modes).map(([id, label]) => (
                   <option key={id} value={id}>
                     {label}

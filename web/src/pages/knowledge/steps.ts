@@ -5,7 +5,7 @@ const order = ['pending', 'extracting', 'chunking', 'embedding', 'completed'];
 
 /** Says whether a document will not change any more by itself. */
 export function isSettled(doc: Pick<Doc, 'step' | 'is_failed'>): boolean {
-  return doc.is_failed || doc.step === 'completed' || doc.step === 'uploaded';
+  return doc.is_failed || doc.step === 'completed';
 }
 
 /** How far indexing is, as a part from 0 to 1; steps, not time. */
