@@ -11,7 +11,7 @@ import (
 func (s *Agents) Mount(a *api.API) {
 	const group = "Agents"
 	api.Many(a, api.Op{ID: "listAgents", Route: "GET /api/v2/agents", Title: "Get all Agents", Group: group,
-		Doc: "The agents that you may see.", Needs: authz.To(authz.View, authz.Agent)}, "agents",
+		Doc: "The agents that you may see.", Sort: []string{"created_on", "modified_on", "name", "agent_name"}, Needs: authz.To(authz.View, authz.Agent)}, "agents",
 		func(ctx context.Context, in *Filter) ([]Agent, int, error) { return s.List(ctx, authz.From(ctx), *in) })
 	api.Do(a, api.Op{ID: "createAgent", Route: "POST /api/v2/agents", Title: "Create a new Agent", Group: group, Status: 201,
 		Doc: "Makes an agent of yours, together with its default corpus, which is named after it.", Message: "Agent created successfully", Needs: authz.To(authz.Create, authz.Agent)},

@@ -40,11 +40,12 @@ type Op struct {
 	Group   string
 	Doc     string // what it does, in a few sentences
 	Needs   authz.Need
-	Status  int    // 200 unless set
-	Message string // of the envelope; "OK" unless set
-	Bare    bool   // answers the object without the envelope
-	MaxBody int64  // bytes; 1 MiB unless set
-	NoKey   bool   // needs a signed-in user, but never an API key beside it
+	Status  int      // 200 unless set
+	Message string   // of the envelope; "OK" unless set
+	Bare    bool     // answers the object without the envelope
+	MaxBody int64    // bytes; 1 MiB unless set
+	NoKey   bool     // needs a signed-in user, but never an API key beside it
+	Sort    []string // of Many: the fields it can be ordered by; created_on unless set
 }
 
 // Method and Path are the two halves of the route.
@@ -284,6 +285,9 @@ func Many[In, Item any](a *API, o Op, name string, run func(context.Context, *In
 		},
 	}
 	h.Responses = map[string]*huma.Response{strconv.Itoa(o.Status): described(envelopeSchema(data))}
+	if len(o.Sort) == 0 {
+		o.Sort = []string{"created_on"}
+	}
 	huma.Register(a.huma, h, func(ctx context.Context, in *In) (*answer[collection], error) {
 		items, total, err := run(ctx, in)
 		if err != nil {
@@ -295,6 +299,7 @@ func Many[In, Item any](a *API, o Op, name string, run func(context.Context, *In
 		p := any(in).(paged).paging()
 		return &answer[collection]{envelope[collection]{true, o.Message, collection{name, items, p.count(total)}}}, nil
 	})
+	sortable(a.huma.OpenAPI().Paths[o.Path()].Get, o.Sort)
 }
 
 func envelopeSchema(data *huma.Schema) *huma.Schema {
@@ -351,14 +356,17 @@ func upper(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// OpenAPI is the description of all operations as JSON.
-func (a *API) OpenAPI() ([]byte, error) {
-	if a.spec == nil {
-		b, err := json.MarshalIndent(a.huma.OpenAPI(), "", "  ")
-		if err != nil {
-			return nil, fmt.Errorf("describe operations: %w", err)
-		}
-		a.spec = append(b, '\n')
+// Seal ends the declaring: call it once, after every operation is mounted and
+// before the first is served.
+func (a *API) Seal() error {
+	a.bound()
+	b, err := json.MarshalIndent(a.huma.OpenAPI(), "", "  ")
+	if err != nil {
+		return fmt.Errorf("describe operations: %w", err)
 	}
-	return a.spec, nil
+	a.spec = append(b, '\n')
+	return nil
 }
+
+// OpenAPI is the description of all operations as JSON, once they are sealed.
+func (a *API) OpenAPI() []byte { return a.spec }

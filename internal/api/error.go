@@ -19,7 +19,7 @@ type failure struct {
 	status  int
 	Success bool      `json:"success" doc:"Always false here."`
 	Message string    `json:"message" doc:"What is wrong and what to do, in words for people."`
-	Data    *struct{} `json:"data" nullable:"true" doc:"Always null here."`
+	Data    Nothing   `json:"data"`
 	Err     errorBody `json:"error"`
 	Detail  string    `json:"detail,omitempty" doc:"The message again, on failures of authentication."`
 }

@@ -162,20 +162,20 @@ func roleActions(r Role, on Resource) []Action {
 	return nil
 }
 
-// ValidScope tells whether s may be the scope of a key.
-func ValidScope(s string) bool {
-	if s == "*" {
-		return true
-	}
+// Scopes are all that a key can have: a resource and an action, either of
+// which may be *, or * alone.
+func Scopes() []string {
+	out := []string{"*"}
 	for _, r := range append(Resources(), "*") {
 		for _, a := range append(slices.Clone(everything), "*") {
-			if s == string(r)+":"+string(a) {
-				return true
-			}
+			out = append(out, string(r)+":"+string(a))
 		}
 	}
-	return false
+	return out
 }
+
+// ValidScope tells whether s may be the scope of a key.
+func ValidScope(s string) bool { return slices.Contains(Scopes(), s) }
 
 // Resources are all kinds of things that permission is about.
 func Resources() []Resource {

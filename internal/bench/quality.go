@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"atrium/internal/extract"
+	"atrium/internal/extract/extractbench"
 	"atrium/internal/retrieval/eval"
 )
 
@@ -191,5 +193,20 @@ func answers(ctx context.Context, o Options) ([]Row, error) {
 		{"xquad: declined, article left out", percent(r.AbsentDeclined), "≥ 90 %", fmt.Sprintf("%d questions", r.Absent)},
 		{"xquad: answered, article there", percent(r.PresentAnswered), "≥ 95 %", fmt.Sprintf("%d questions", r.Present)},
 		{"xquad: quotes that stand in their document", percent(r.Verbatim), "100 %", fmt.Sprintf("%d quotes", r.Quotes)},
+	}, nil
+}
+
+// documents measures reading against the phrases that must be found.
+func documents(ctx context.Context, o Options) ([]Row, error) {
+	pool := extract.NewPool(extract.Options{Command: []string{o.Exe, "extract-worker"}, Workers: 2})
+	defer pool.Close()
+	r, err := extractbench.Measure(ctx, pool, filepath.Join(o.Data, "docs"))
+	if err != nil {
+		return nil, err
+	}
+	return []Row{
+		{"docs: phrases found", percent(r.Share()), "≥ 95 %", fmt.Sprintf("%d of %d in %d files", r.Found, r.Asked, r.Files)},
+		{"docs: hostile or damaged files that end in a clear failure", fmt.Sprintf("%d of %d", r.Hostile-r.Untyped, r.Hostile), "all", ""},
+		{"docs: slowest hostile file, most memory of a worker", fmt.Sprintf("%.1f s, %d MiB", r.HostileTime.Seconds(), r.Memory>>20), "≤ 30 s, 512 MiB", ""},
 	}, nil
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"atrium/internal/agent"
@@ -29,10 +30,8 @@ func Describe(context.Context) ([]byte, error) {
 	s.threads = thread.New(nil, s.agents, s.corpora, s.documents)
 	s.responses = response.New(response.Options{Jobs: jobs, Events: events, Log: log})
 	s.api = api.New(api.Options{Version: "stable", Auth: s.users, Log: log})
-	s.mount()
-	b, err := s.api.OpenAPI()
-	if err2 := events.Close(); err == nil {
-		err = err2
+	if err := errors.Join(s.mount(), events.Close()); err != nil {
+		return nil, err
 	}
-	return b, err
+	return s.api.OpenAPI(), nil
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"atrium/internal/agent"
@@ -53,6 +54,9 @@ type Server struct {
 	models    *models
 	handler   http.Handler
 	first     First
+
+	stop       context.CancelFunc // ends the background work
+	background sync.WaitGroup
 }
 
 // Options are what a test replaces.
@@ -117,12 +121,14 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 		return err
 	}
 	s.documents = document.New(document.Options{DB: s.db, Blobs: s.blobs, Jobs: s.jobs, Extract: s.pool, Fetch: s.guard, Embed: embedder, PublicURL: c.PublicURL, MaxBytes: c.MaxUpload, Log: s.log})
-	s.corpora = corpus.New(corpus.Options{DB: s.db, Blobs: s.blobs, Documents: s.documents, MaxUpload: c.MaxUpload})
+	s.corpora = corpus.New(corpus.Options{DB: s.db, Documents: s.documents, MaxUpload: c.MaxUpload})
 	s.agents = agent.New(s.db, s.corpora)
 	s.threads = thread.New(s.db, s.agents, s.corpora, s.documents)
 	s.responses = response.New(response.Options{DB: s.db, Jobs: s.jobs, Events: s.events, Agents: s.agents, Threads: s.threads, Documents: s.documents, Models: s.models, PublicURL: c.PublicURL, Log: s.log})
 	s.api = api.New(api.Options{Version: Version, PublicURL: c.PublicURL, Auth: s.users, Log: s.log})
-	s.mount()
+	if err := s.mount(); err != nil {
+		return err
+	}
 	s.handler = s.routes()
 	if s.first, err = s.prepare(ctx); err != nil {
 		return err
@@ -130,17 +136,24 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 	if err := s.jobs.Start(ctx); err != nil {
 		return err
 	}
-	return s.seedGuide(ctx)
+	if err := s.seedGuide(ctx); err != nil {
+		return err
+	}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	s.background.Go(func() { s.documents.Background(background) })
+	return nil
 }
 
 // mount declares every operation.
-func (s *Server) mount() {
+func (s *Server) mount() error {
 	s.users.Mount(s.api)
 	s.agents.Mount(s.api)
 	s.corpora.Mount(s.api)
 	s.documents.Mount(s.api)
 	s.threads.Mount(s.api)
 	s.responses.Mount(s.api)
+	return s.api.Seal()
 }
 
 // API is the set of operations, for tests and for the description.
@@ -156,11 +169,15 @@ func (s *Server) First() First { return s.first }
 // goes on at the next start.
 func (s *Server) Close(ctx context.Context) error {
 	var errs []error
+	if s.stop != nil {
+		s.stop()
+		s.background.Wait()
+	}
 	if s.jobs != nil {
 		errs = append(errs, s.jobs.Stop(ctx))
 	}
 	if s.pool != nil {
-		errs = append(errs, s.pool.Close())
+		s.pool.Close()
 	}
 	if s.users != nil {
 		s.users.Close()

@@ -43,14 +43,14 @@ func (u *Users) Authenticate(r *http.Request, noKey bool) (*authz.Principal, err
 	if err != nil || p == nil {
 		return nil, orBad(err)
 	}
-	key := r.Header.Get(keyHeader)
-	if key == "" {
+	keys := r.Header.Values(keyHeader)
+	if len(keys) == 0 {
 		if p.KeyID == 0 && u.needKey && !noKey {
 			return nil, fail.Unauthenticated("send the calling application's API key as %s beside the token", keyHeader)
 		}
 		return p.Principal, nil
 	}
-	app, err := u.principal(r.Context(), key, true)
+	app, err := u.principal(r.Context(), keys[0], true)
 	if err != nil {
 		return nil, err
 	}

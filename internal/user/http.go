@@ -24,7 +24,7 @@ type setup struct {
 	Console string `header:"X-Atrium-Console" enum:"1" doc:"Sent by the console: the session also comes as an HttpOnly cookie."`
 	Body    struct {
 		Token    string `json:"token" minLength:"1" maxLength:"200" doc:"From the address that the server printed at its first start."`
-		Password string `json:"password" minLength:"1" maxLength:"1000" doc:"At least 8 characters, upper and lower case."`
+		Password string `json:"password" minLength:"8" maxLength:"256" pattern:"([a-z].*[A-Z])|([A-Z].*[a-z])" patternDescription:"upper and lower case letters" doc:"At least 8 characters, upper and lower case."`
 	}
 }
 
@@ -104,7 +104,7 @@ func (u *Users) Mount(a *api.API) {
 	api.Do(a, api.Op{ID: "getMe", Route: "GET /api/v2/users/me", Title: "Get authenticated User", Group: "Users", Doc: "Who you are to the server.",
 		Needs: authz.To(authz.View, authz.User)},
 		func(ctx context.Context, _ *struct{}) (User, error) { return u.Me(ctx, authz.From(ctx)) })
-	api.Many(a, api.Op{ID: "listAPIKeys", Route: "GET /api/v2/api-keys", Title: "Get your API keys", Group: "API Keys", Doc: "Your own keys, without their secrets; revoked ones are left out.",
+	api.Many(a, api.Op{ID: "listAPIKeys", Route: "GET /api/v2/api-keys", Title: "Get your API keys", Group: "API Keys", Doc: "Your own keys, without their secrets; revoked ones are left out.", Sort: []string{"created_on", "name", "last_used_on"},
 		Needs: authz.To(authz.View, authz.APIKey)}, "api_keys",
 		func(ctx context.Context, in *keyList) ([]Key, int, error) {
 			return u.Keys(ctx, authz.From(ctx), in.Paging)

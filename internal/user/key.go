@@ -32,8 +32,21 @@ type NewKey struct {
 // KeyDraft is a key to be made.
 type KeyDraft struct {
 	Name      string     `json:"name" minLength:"1" maxLength:"100" doc:"What it is for."`
-	Scopes    []string   `json:"scopes,omitempty" maxItems:"50" doc:"What it may do, as resource:action; all that you may when empty. Either half may be *."`
+	Scopes    Scopes     `json:"scopes,omitempty" doc:"What it may do, as resource:action; all that you may when empty. Either half may be *."`
 	ExpiresOn *time.Time `json:"expires_on,omitempty" nullable:"true" doc:"When it ends; never when empty."`
+}
+
+// Scopes are what a key may do.
+type Scopes []string
+
+// Schema lists every scope there is.
+func (Scopes) Schema(api.Registry) *api.Schema {
+	all, most := authz.Scopes(), 50
+	names := make([]any, len(all))
+	for i, s := range all {
+		names[i] = s
+	}
+	return &api.Schema{Type: "array", MaxItems: &most, Items: &api.Schema{Type: "string", Enum: names}}
 }
 
 const keyColumns = `k.id, k.name, k.prefix, k.scopes, k.expires_on, k.last_used_on, k.created_by, k.created_on`
@@ -49,7 +62,7 @@ func (u *Users) CreateKey(ctx context.Context, sc authz.Scope, d KeyDraft) (NewK
 		}
 	}
 	if d.ExpiresOn != nil && d.ExpiresOn.Before(time.Now()) {
-		return NewKey{}, fail.InvalidField("expires_on", "expires_on: choose a time to come")
+		return NewKey{}, fail.Conflict("expires_on lies in the past; choose a time to come")
 	}
 	if p := sc.Principal(); p.KeyID != 0 {
 		for _, s := range d.Scopes {
