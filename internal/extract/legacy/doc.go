@@ -19,10 +19,30 @@ const (
 	maxPieces = 1 << 20
 )
 
+// open opens a compound file, after a look at the counts in its head: the
+// library takes them at their word and allocates for them.
+func open(in *doc.Input) (*mscfb.Reader, error) {
+	head := make([]byte, 512)
+	if _, err := in.File.ReadAt(head, 0); err != nil {
+		return nil, damaged()
+	}
+	sectors := uint32(in.Size >> min(max(u16(head, 0x1E), 9), 12))
+	for _, at := range []int{0x28, 0x2C, 0x40, 0x48} { // of the directory, the tables of large and small blocks, and of tables
+		if u32(head, at) > sectors {
+			return nil, damaged()
+		}
+	}
+	r, err := mscfb.New(in.File)
+	if err != nil {
+		return nil, damaged()
+	}
+	return r, nil
+}
+
 // Streams lists the names of the streams in a compound file, by which one
 // tells what it is.
 func Streams(in *doc.Input) (map[string]bool, error) {
-	r, err := mscfb.New(in.File)
+	r, err := open(in)
 	if err != nil {
 		return nil, err
 	}
@@ -72,9 +92,9 @@ func damaged() error {
 
 // load reads the main stream and the table stream that it names.
 func load(in *doc.Input) (main, table []byte, err error) {
-	r, err := mscfb.New(in.File)
+	r, err := open(in)
 	if err != nil {
-		return nil, nil, damaged()
+		return nil, nil, err
 	}
 	tables := map[string][]byte{}
 	for n := 0; n < 10_000; n++ {

@@ -130,7 +130,7 @@ func detectZip(in *doc.Input, b []byte) (format, error) {
 func detectCompound(in *doc.Input) (format, error) {
 	names, err := legacy.Streams(in)
 	if err != nil {
-		return format{}, doc.Fail(doc.Damaged, "the office file is damaged; save it again with the program that made it")
+		return format{}, err
 	}
 	switch {
 	case names["EncryptedPackage"]:

@@ -114,8 +114,8 @@ func TestEveryHostileOrBrokenFileEndsWithAReason(t *testing.T) {
 		{"an archive of a link", "a.zip", link(), doc.Limits{}, doc.Empty},
 		{"an archive of a picture", "a.zip", parts{"a.png": "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"}.zip(), doc.Limits{}, doc.Unsupported},
 		{"too many entries", "a.zip", parts{"a": "x", "b": "x", "c": "x"}.zip(), doc.Limits{Entries: 2}, doc.TooLarge},
-		{"zeros that unpack to a thousand times", "a.zip", parts{"a.txt": strings.Repeat("0", 90<<20)}.zip(), doc.Limits{}, doc.TooLarge},
-		{"a Word document that does", "a.docx", docx(wp(strings.Repeat("0", 90<<20), "")).zip(), doc.Limits{}, doc.TooLarge},
+		{"zeros that unpack to a thousand times", "a.zip", parts{"a.txt": strings.Repeat("0", 66<<20)}.zip(), doc.Limits{}, doc.TooLarge},
+		{"a Word document that does", "a.docx", docx(wp(strings.Repeat("0", 66<<20), "")).zip(), doc.Limits{}, doc.TooLarge},
 		{"more text than allowed", "a.txt", []byte(strings.Repeat("words\n\n", 1000)), doc.Limits{Text: 1000}, doc.TooLarge},
 		{"more paragraphs than allowed", "a.txt", []byte(strings.Repeat("x\n\n", 1000)), doc.Limits{Blocks: 100}, doc.TooLarge},
 		{"no time", "a.txt", []byte(strings.Repeat("x\n\n", 1000)), doc.Limits{Time: 1}, doc.TimedOut},
@@ -202,6 +202,18 @@ func TestNothingIsWrittenAndNothingElseIsRead(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
+func TestCountsOfACompoundFileAreNotBelieved(t *testing.T) {
+	t.Parallel()
+	for _, at := range []int{0x28, 0x2C, 0x40, 0x48} {
+		b := wordDoc("words\r", "", 0)
+		b[0x1A] = 4 // the version that counts its directory
+		binary.LittleEndian.PutUint32(b[at:], 0x3A3FC00)
+		if _, err := readBytes("a.doc", b, doc.Limits{}); reason(err) != doc.Damaged {
+			t.Errorf("count at %#x: error %v", at, err)
+		}
 	}
 }
 
