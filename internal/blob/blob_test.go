@@ -144,8 +144,7 @@ func TestAKeyOpensNothingElse(t *testing.T) {
 		"a NUL":                  mine.Key[:25] + "\x00",
 	} {
 		if f, err := s.Open(t.Context(), 1, key); !fail.Is(err, fail.CodeNotFound) {
-			t.Errorf("%s: %v", name, err)
-			f.Close()
+			t.Errorf("%s: %v, %v", name, f, err)
 		}
 		if err := s.Delete(1, key); err != nil {
 			t.Errorf("deleting %s: %v", name, err)

@@ -64,43 +64,54 @@ func (q *Queue) isDue() bool {
 
 func (q *Queue) claimAll(ctx context.Context) {
 	for _, k := range q.kinds {
-		for {
-			q.mu.Lock()
-			n := k.Workers - k.busy
-			try := k.more && n > 0 && q.open
-			k.more = k.more && !try
-			q.mu.Unlock()
-			if !try {
-				break
-			}
-			jobs, err := q.claim(ctx, k, n)
-			if err != nil {
+		for q.wanted(k) {
+			if err := q.claim(ctx, k); err != nil {
 				if ctx.Err() == nil {
 					q.log.Error("jobs cannot be claimed", "kind", k.name, "error", err)
 				}
 				break
 			}
-			for _, j := range jobs {
-				q.launch(k, j)
-			}
-			if len(jobs) < n {
-				break
-			}
-			q.mu.Lock()
-			k.more = true
-			q.mu.Unlock()
 		}
 	}
 }
 
-// claim takes up to n pending jobs of the kind.
-func (q *Queue) claim(ctx context.Context, k *kind, n int) ([]*Job, error) {
+// wanted tells whether to search for jobs of the kind, and takes note that it is done.
+func (q *Queue) wanted(k *kind) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	ok := k.more && k.busy < k.Workers && q.open
+	k.more = k.more && !ok
+	return ok
+}
+
+// claim takes pending jobs of the kind for its free workers and starts them.
+func (q *Queue) claim(ctx context.Context, k *kind) error {
 	orgs, err := q.waiting(ctx, k)
 	if err != nil || len(orgs) == 0 {
-		return nil, err
+		return err
 	}
+	// The workers are spoken for while the jobs are fetched.
+	q.mu.Lock()
+	n := max(k.Workers-k.busy, 0)
+	k.busy += n
+	q.mu.Unlock()
 	var jobs []*Job
-	err = q.d.Relaxed(ctx, func(ctx context.Context, tx *db.Tx) error {
+	if n > 0 {
+		jobs, err = q.fetch(ctx, k, orgs, n)
+	}
+	for _, j := range jobs {
+		q.launch(k, j)
+	}
+	q.mu.Lock()
+	k.busy -= n
+	k.more = k.more || len(jobs) == n
+	q.mu.Unlock()
+	return err
+}
+
+func (q *Queue) fetch(ctx context.Context, k *kind, orgs []*share, n int) ([]*Job, error) {
+	var jobs []*Job
+	err := q.d.Relaxed(ctx, func(ctx context.Context, tx *db.Tx) error {
 		jobs = jobs[:0]
 		left := orgs
 		for len(jobs) < n && len(left) > 0 {

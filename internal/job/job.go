@@ -125,7 +125,7 @@ func (p *permanent) Unwrap() error { return p.err }
 
 // Handler says how the jobs of a kind are run.
 type Handler struct {
-	Workers     int           // how many run at once in this process; 0 is 1
+	Workers     int           // how many run at once in this process, for a moment one more by Immediate; 0 is 1
 	Timeout     time.Duration // of one attempt; 0 is 15 minutes
 	MaxAttempts int           // 0 is 5
 	// Backoff is the wait after an attempt (1, 2, …) that failed; nil doubles from a

@@ -114,15 +114,16 @@ func TestHowAJobEnds(t *testing.T) {
 			dbtest.Each(t, func(t *testing.T, d *db.DB) {
 				q := queue(d)
 				var failed atomic.Int64
-				c.h.MaxAttempts, c.h.Backoff = 3, at
-				c.h.Failed = func(_ context.Context, _ *db.Tx, _ *Job, cause error) error {
+				h := c.h // both engines change it
+				h.MaxAttempts, h.Backoff = 3, at
+				h.Failed = func(_ context.Context, _ *db.Tx, _ *Job, cause error) error {
 					failed.Add(1)
 					if cause == nil {
 						t.Error("there is no cause")
 					}
 					return nil
 				}
-				q.Handle("k", c.h)
+				q.Handle("k", h)
 				start(t, q)
 				id := enqueue(t, q, Spec{Kind: "k", Payload: c.payload})
 				got := await(t, q, id, c.want.State)

@@ -25,6 +25,7 @@ type Queue struct {
 	mu      sync.Mutex
 	running map[int64]*run
 	next    time.Time // the earliest delayed job we know of; zero is none
+	dues    int       // counts the calls of due
 	open    bool      // jobs may be launched
 
 	wake     chan struct{} // there may be something to claim
@@ -154,6 +155,7 @@ func (q *Queue) more(k *kind) {
 // due says that a job becomes ready at a time.
 func (q *Queue) due(at time.Time) {
 	q.mu.Lock()
+	q.dues++
 	sooner := q.next.IsZero() || at.Before(q.next)
 	if sooner {
 		q.next = at

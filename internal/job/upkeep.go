@@ -20,6 +20,9 @@ func (q *Queue) look(ctx context.Context) {
 	const query = `SELECT (SELECT min(run_at) FROM job WHERE state = 'delayed') AS next,
 		EXISTS (SELECT 1 FROM job WHERE state = 'pending') AS pending,
 		EXISTS (SELECT 1 FROM job WHERE state = 'running' AND lease_until < ?) AS expired`
+	q.mu.Lock()
+	dues := q.dues
+	q.mu.Unlock()
 	now := time.Now()
 	f, err := db.One[found](ctx, q.d, query, now)
 	if err == nil && f.Expired {
@@ -37,8 +40,10 @@ func (q *Queue) look(ctx context.Context) {
 		return
 	}
 	q.mu.Lock()
-	q.next = time.Time{}
-	if f.Next != nil {
+	if q.dues == dues { // else a job may have been delayed after we looked
+		q.next = time.Time{}
+	}
+	if f.Next != nil && (q.next.IsZero() || f.Next.Before(q.next)) {
 		q.next = *f.Next
 	}
 	if f.Pending {
