@@ -11,7 +11,8 @@ import (
 	"atrium/internal/document"
 )
 
-type byID struct {
+// ByID is the id in a path.
+type ByID struct {
 	ID int64 `path:"corpus_id" minimum:"1"`
 }
 
@@ -23,12 +24,12 @@ type listed struct {
 type drafted struct{ Body Draft }
 
 type patched struct {
-	byID
+	ByID
 	Body Patch
 }
 
 type documentList struct {
-	byID
+	ByID
 	api.LongPaging
 	ContentType string `query:"content_type" enum:"file,weblink,text" doc:"Only these."`
 	Step        string `query:"step" enum:"pending,extracting,chunking,embedding,completed" doc:"Only those at this step."`
@@ -45,14 +46,14 @@ func (l *documentList) filter() document.Filter {
 }
 
 type deletion struct {
-	byID
+	ByID
 	Body struct {
 		IDs []int64 `json:"document_ids" minItems:"1" maxItems:"1000" doc:"The documents to delete."`
 	}
 }
 
 type duplicates struct {
-	byID
+	ByID
 	Body struct {
 		Names  []string `json:"documents" maxItems:"1000" doc:"File names."`
 		SHA256 []string `json:"sha256,omitempty" nullable:"true" maxItems:"1000" doc:"Contents, as SHA-256 in hexadecimal."`
@@ -74,7 +75,7 @@ func (s *Corpora) Mount(a *api.API) {
 		})
 	api.Do(a, api.Op{ID: "getCorpus", Route: "GET /api/v2/corpora/{corpus_id}", Title: "Get a Corpus", Group: "Corpora",
 		Needs: authz.To(authz.View, authz.Corpus)},
-		func(ctx context.Context, in *byID) (Corpus, error) { return s.Get(ctx, authz.From(ctx), in.ID) })
+		func(ctx context.Context, in *ByID) (Corpus, error) { return s.Get(ctx, authz.From(ctx), in.ID) })
 	api.Do(a, api.Op{ID: "updateCorpus", Route: "PUT /api/v2/corpora/{corpus_id}", Title: "Update a Corpus", Group: "Corpora",
 		Doc: "Changes the fields that are sent.", Message: "Corpus updated", Needs: authz.To(authz.Edit, authz.Corpus)},
 		func(ctx context.Context, in *patched) (Corpus, error) {
@@ -83,16 +84,16 @@ func (s *Corpora) Mount(a *api.API) {
 	api.None(a, api.Op{ID: "deleteCorpus", Route: "DELETE /api/v2/corpora/{corpus_id}", Title: "Delete a Corpus", Group: "Corpora",
 		Doc:     "Its documents go with it, and the agents connected to it lose that knowledge. The default corpus of an agent is refused with 409.",
 		Message: "Corpus deleted", Needs: authz.To(authz.Delete, authz.Corpus)},
-		func(ctx context.Context, in *byID) error { return s.Delete(ctx, authz.From(ctx), in.ID) })
+		func(ctx context.Context, in *ByID) error { return s.Delete(ctx, authz.From(ctx), in.ID) })
 	s.mountDocuments(a)
 	s.mountSearch(a)
 }
 
 func (s *Corpora) mountDocuments(a *api.API) {
-	api.Upload[byID, fields](a, api.Op{ID: "uploadDocument", Route: "POST /indexing-service/api/v2/corpora/{corpus_id}/documents", Title: "Upload a Document to a Corpus", Group: "Corpora",
+	api.Upload[ByID, fields](a, api.Op{ID: "uploadDocument", Route: "POST /indexing-service/api/v2/corpora/{corpus_id}/documents", Title: "Upload a Document to a Corpus", Group: "Corpora",
 		Doc:     "Adds files, an address or a text; reading goes on in the background, see the document's step. A file of a name that is there is a new version of that document; the same bytes are recognized and not read again.",
 		Message: "Document has been queued for indexing", Status: http.StatusCreated, MaxBody: s.maxUpload + 1<<20, Needs: authz.To(authz.Create, authz.Document)},
-		func(ctx context.Context, in *byID, form *api.Form) (Uploaded, error) {
+		func(ctx context.Context, in *ByID, form *api.Form) (Uploaded, error) {
 			return s.Upload(ctx, authz.From(ctx), in.ID, form)
 		})
 	api.Many(a, api.Op{ID: "listDocuments", Route: "GET /api/v2/corpora/{corpus_id}/documents", Title: "Get all Documents for a Corpus", Group: "Corpora", Sort: document.Sortable(),

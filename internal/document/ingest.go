@@ -103,6 +103,7 @@ type reading struct {
 
 	doc     extract.Document
 	text    string
+	lead    int // bytes of the first piece that are the title, which is indexed by itself
 	pieces  []split.Piece
 	first   int64 // id of the first piece; the others follow
 	encoded []byte
@@ -129,7 +130,7 @@ func (s *Documents) read(ctx context.Context, r *reading) error {
 		return err
 	}
 	r.progress.enter(Chunking)
-	if r.text, r.pieces = split.Pieces(r.doc, modes[r.ModeID]); len(r.pieces) == 0 {
+	if r.cut(); len(r.pieces) == 0 {
 		return &extract.Error{Reason: extract.Empty, Message: "no text was found in it; if it is a scan, run OCR on it first"}
 	}
 	if r.Version > 0 && r.ReadModeID == r.ModeID && (r.ContentType == Weblink || r.ReadSHA256 == r.SHA256) {
@@ -144,6 +145,32 @@ func (s *Documents) read(ctx context.Context, r *reading) error {
 		}
 	}
 	return s.encode(ctx, r)
+}
+
+// cut makes text and pieces. The headline that a text is named by is not counted
+// as a part of its first piece, though it stands there to be read.
+func (r *reading) cut() {
+	var head string
+	if r.ContentType == Text && r.Name == firstLine(r.Source) && headline(r.Source) != "" {
+		first, rest, _ := strings.Cut(strings.TrimSpace(r.Source), "\n")
+		if head = strings.TrimSpace(first); strings.HasPrefix(head, "#") {
+			head = ""
+		} else {
+			r.doc = plainBlocks(rest)
+		}
+	}
+	r.text, r.pieces = split.Pieces(r.doc, modes[r.ModeID])
+	if head == "" || len(r.pieces) == 0 {
+		return
+	}
+	head += "\n\n"
+	r.text, r.lead = head+r.text, len(head)
+	for i := range r.pieces {
+		p := &r.pieces[i]
+		p.Start, p.End = p.Start+r.lead, p.End+r.lead
+	}
+	first := &r.pieces[0]
+	first.Start, first.Text = 0, r.text[:first.End]
 }
 
 // title is what the index takes as the document's title.
@@ -176,9 +203,7 @@ func (s *Documents) encode(ctx context.Context, r *reading) (err error) {
 			in[i].Text = p.Context + "\n" + p.Text
 		}
 	}
-	if r.ContentType == Text && len(in) > 0 {
-		in[0].Text = strings.TrimPrefix(in[0].Text, title) // it counts as the title already
-	}
+	in[0].Text = in[0].Text[r.lead:]
 	if s.Embed != nil {
 		r.progress.enter(Embedding)
 		if err := s.embed(ctx, title, in); err != nil {
