@@ -108,8 +108,8 @@ type Instruction struct {
 	Instruction string `json:"instruction"`
 }
 
-// fields are what a draft and a patch have in common.
-type fields struct {
+// Fields are what a draft and a patch have in common.
+type Fields struct {
 	Description       *string  `json:"description,omitempty" nullable:"true" maxLength:"4000"`
 	IndustryArea      *string  `json:"industry_area,omitempty" nullable:"true" maxLength:"200"`
 	Domain            *string  `json:"domain,omitempty" nullable:"true" maxLength:"200"`
@@ -136,14 +136,14 @@ type fields struct {
 type Draft struct {
 	Name      string `json:"name,omitempty" maxLength:"200" doc:"Its name; agent_name means the same. One of the two is needed."`
 	AgentName string `json:"agent_name,omitempty" maxLength:"200"`
-	fields
+	Fields
 }
 
 // Patch changes an agent: only what is sent.
 type Patch struct {
 	Name      *string `json:"name,omitempty" nullable:"true" minLength:"1" maxLength:"200"`
 	AgentName *string `json:"agent_name,omitempty" nullable:"true" minLength:"1" maxLength:"200"`
-	fields
+	Fields
 }
 
 // Filter narrows a list of agents.

@@ -219,12 +219,14 @@ type corpusIDs struct {
 	CorpusIDs []int64 `json:"corpus_ids,omitempty" nullable:"true" maxItems:"1000" doc:"Corpora to disconnect; all but the default one when empty."`
 }
 
-type agentID struct {
+// AgentID is the agent in a path.
+type AgentID struct {
 	ID int64 `path:"agent_id" minimum:"1"`
 }
 
-type agentAndCorpus struct {
-	agentID
+// AgentAndCorpus are the two ends of a connection in a path.
+type AgentAndCorpus struct {
+	AgentID
 	CorpusID int64 `path:"corpus_id" minimum:"1"`
 }
 
@@ -234,21 +236,21 @@ func (s *Agents) mountConnections(a *api.API) {
 	api.Do(a, api.Op{ID: "listAgentCorpora", Route: "GET /api/v2/agents/{agent_id}/corpora", Title: "Get Agent-Corpus Connections", Group: group,
 		Doc: "Whoever may use the agent sees which corpora it quotes.", Needs: authz.To(authz.View, authz.Agent)},
 		func(ctx context.Context, in *struct {
-			agentID
+			AgentID
 			ConnectionFilter
 		}) (Connections, error) {
 			return s.Connections(ctx, authz.From(ctx), in.ID, in.ConnectionFilter)
 		})
 	api.Do(a, api.Op{ID: "getAgentCorpus", Route: "GET /api/v2/agents/{agent_id}/corpora/{corpus_id}", Title: "Get Agent-Corpus Connection Details", Group: group,
 		Needs: authz.To(authz.View, authz.Agent), Message: "Agent corpus connection fetched successfully."},
-		func(ctx context.Context, in *agentAndCorpus) (Connection, error) {
+		func(ctx context.Context, in *AgentAndCorpus) (Connection, error) {
 			return s.Connection(ctx, authz.From(ctx), in.ID, in.CorpusID)
 		})
 	api.Do(a, api.Op{ID: "connectAgentCorpus", Route: "POST /api/v2/agents/{agent_id}/corpora/{corpus_id}", Title: "Create Agent-Corpus Connection", Group: group, Status: 201,
 		Doc:   "Lets the agent quote the corpus to whoever may use the agent. You need to be able to change the agent and to edit the corpus. Connecting again changes nothing.",
 		Needs: authz.To(authz.Edit, authz.Agent), Message: "Corpus connected"},
 		func(ctx context.Context, in *struct {
-			agentAndCorpus
+			AgentAndCorpus
 			Body *ConnectionPatch
 		}) (Connection, error) {
 			return s.Connect(ctx, authz.From(ctx), in.ID, in.CorpusID, valueOf(in.Body))
@@ -256,20 +258,20 @@ func (s *Agents) mountConnections(a *api.API) {
 	api.Do(a, api.Op{ID: "updateAgentCorpus", Route: "PUT /api/v2/agents/{agent_id}/corpora/{corpus_id}", Title: "Update Agent-Corpus Connection", Group: group,
 		Doc: "Switches a connection on or off.", Needs: authz.To(authz.Edit, authz.Agent), Message: "Connection updated"},
 		func(ctx context.Context, in *struct {
-			agentAndCorpus
+			AgentAndCorpus
 			Body ConnectionPatch
 		}) (Connection, error) {
 			return s.UpdateConnection(ctx, authz.From(ctx), in.ID, in.CorpusID, in.Body)
 		})
 	api.None(a, api.Op{ID: "disconnectAgentCorpus", Route: "DELETE /api/v2/agents/{agent_id}/corpora/{corpus_id}", Title: "Delete Agent-Corpus Connection", Group: group,
 		Needs: authz.To(authz.Edit, authz.Agent), Message: "Corpus disconnected"},
-		func(ctx context.Context, in *agentAndCorpus) error {
+		func(ctx context.Context, in *AgentAndCorpus) error {
 			return s.Disconnect(ctx, authz.From(ctx), in.ID, []int64{in.CorpusID})
 		})
 	api.None(a, api.Op{ID: "disconnectAgentCorpora", Route: "DELETE /api/v2/agents/{agent_id}/corpora", Title: "Delete Agent-Corpus Connections", Group: group,
 		Doc: "Disconnects the corpora named, or all but the default one.", Needs: authz.To(authz.Edit, authz.Agent), Message: "Corpora disconnected"},
 		func(ctx context.Context, in *struct {
-			agentID
+			AgentID
 			Body *corpusIDs
 		}) error {
 			return s.Disconnect(ctx, authz.From(ctx), in.ID, valueOf(in.Body).CorpusIDs)

@@ -63,7 +63,7 @@ func (Told) Schema(api.Registry) *api.Schema {
 }
 
 // apply sets what was sent, after checking it.
-func (f fields) apply(r *row) error {
+func (f Fields) apply(r *row) error {
 	for name, p := range map[string]*string{
 		"description": f.Description, "industry_area": f.IndustryArea, "domain": f.Domain, "prefix_prompt": f.PrefixPrompt, "model": f.Model,
 		"language": f.Language, "sample_q1": f.SampleQ1, "sample_q2": f.SampleQ2, "sample_q3": f.SampleQ3,

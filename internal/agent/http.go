@@ -19,17 +19,17 @@ func (s *Agents) Mount(a *api.API) {
 			return s.Create(ctx, authz.From(ctx), in.Body)
 		})
 	api.Do(a, api.Op{ID: "getAgent", Route: "GET /api/v2/agents/{agent_id}", Title: "Get an Agent", Group: group, Needs: authz.To(authz.View, authz.Agent)},
-		func(ctx context.Context, in *agentID) (Agent, error) { return s.Get(ctx, authz.From(ctx), in.ID) })
+		func(ctx context.Context, in *AgentID) (Agent, error) { return s.Get(ctx, authz.From(ctx), in.ID) })
 	api.Do(a, api.Op{ID: "updateAgent", Route: "PUT /api/v2/agents/{agent_id}", Title: "Update an Agent", Group: group,
 		Doc: "Changes only what is sent.", Message: "Agent data updated successfully", Needs: authz.To(authz.Edit, authz.Agent)},
 		func(ctx context.Context, in *struct {
-			agentID
+			AgentID
 			Body Patch
 		}) (Agent, error) {
 			return s.Update(ctx, authz.From(ctx), in.ID, in.Body)
 		})
 	api.None(a, api.Op{ID: "deleteAgent", Route: "DELETE /api/v2/agents/{agent_id}", Title: "Delete an Agent", Group: group,
 		Doc: "The agent answers no more; its answers stay for the figures.", Message: "Agent deleted", Needs: authz.To(authz.Delete, authz.Agent)},
-		func(ctx context.Context, in *agentID) error { return s.Delete(ctx, authz.From(ctx), in.ID) })
+		func(ctx context.Context, in *AgentID) error { return s.Delete(ctx, authz.From(ctx), in.ID) })
 	s.mountConnections(a)
 }

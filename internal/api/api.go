@@ -147,7 +147,8 @@ func (a *API) Ops() []Op { return slices.Clone(a.ops) }
 var idForm = regexp.MustCompile(`^[a-z][A-Za-z0-9]+$`)
 
 // declare checks an Op and makes the framework's form of it.
-func (a *API) declare(o Op) huma.Operation {
+func (a *API) declare(o Op, in reflect.Type) huma.Operation {
+	visible(o, in)
 	switch {
 	case !idForm.MatchString(o.ID):
 		panic("api: operation id is not verbNoun: " + o.ID)
@@ -187,8 +188,49 @@ func (a *API) declare(o Op) huma.Operation {
 	return h
 }
 
+// visible panics when an input embeds an unexported type, because the framework
+// passes such fields over in silence: no value and no check.
+func visible(o Op, t reflect.Type) {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || t.PkgPath() == "time" {
+		return
+	}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Anonymous && !f.IsExported() {
+			panic("api: the input of " + o.ID + " embeds the unexported type " + f.Name + "; export it")
+		}
+		if f.IsExported() {
+			visible(o, f.Type)
+		}
+	}
+}
+
 // last gives the operation that declare made just now, with its defaults.
 func (a *API) last() Op { return a.ops[len(a.ops)-1] }
+
+// operation is the description of a declared operation.
+func (a *API) operation(o Op) *huma.Operation {
+	for _, x := range operations(a.huma.OpenAPI().Paths[o.Path()]) {
+		if x.OperationID == o.ID {
+			return x
+		}
+	}
+	panic("api: not declared: " + o.ID)
+}
+
+// operations are those of a path that are there.
+func operations(p *huma.PathItem) []*huma.Operation {
+	var out []*huma.Operation
+	for _, x := range []*huma.Operation{p.Get, p.Post, p.Put, p.Patch, p.Delete} {
+		if x != nil {
+			out = append(out, x)
+		}
+	}
+	return out
+}
 
 // envelope is the success answer of contract §3.
 type envelope[T any] struct {
@@ -202,7 +244,7 @@ type bare[T any] struct{ Body T }
 
 // Do declares an operation that answers one value.
 func Do[In, Out any](a *API, o Op, run func(context.Context, *In) (Out, error)) {
-	h := a.declare(o)
+	h := a.declare(o, reflect.TypeFor[In]())
 	o = a.last()
 	if o.Bare {
 		huma.Register(a.huma, h, func(ctx context.Context, in *In) (*bare[Out], error) {
@@ -274,7 +316,7 @@ func Many[In, Item any](a *API, o Op, name string, run func(context.Context, *In
 	if _, ok := any(new(In)).(paged); !ok {
 		panic("api: the input of " + o.ID + " does not embed api.Paging")
 	}
-	h := a.declare(o)
+	h := a.declare(o, reflect.TypeFor[In]())
 	o = a.last()
 	reg := a.huma.OpenAPI().Components.Schemas
 	data := &huma.Schema{
@@ -299,7 +341,7 @@ func Many[In, Item any](a *API, o Op, name string, run func(context.Context, *In
 		p := any(in).(paged).paging()
 		return &answer[collection]{envelope[collection]{true, o.Message, collection{name, items, p.count(total)}}}, nil
 	})
-	sortable(a.huma.OpenAPI().Paths[o.Path()].Get, o.Sort)
+	sortable(a.operation(o), o.Sort)
 }
 
 func envelopeSchema(data *huma.Schema) *huma.Schema {

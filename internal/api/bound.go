@@ -40,10 +40,7 @@ func (a *API) bound() {
 		s.PrecomputeMessages()
 	}
 	for _, path := range a.huma.OpenAPI().Paths {
-		for _, op := range []*huma.Operation{path.Get, path.Post, path.Put, path.Patch, path.Delete} {
-			if op == nil {
-				continue
-			}
+		for _, op := range operations(path) {
 			for _, p := range op.Parameters {
 				visit(p.Schema)
 			}

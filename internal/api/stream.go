@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -56,7 +57,7 @@ func (e *Events) Flush() error {
 // and may still fail with an envelope; what it returns then writes the events,
 // until it ends or the client goes away, which ends its context.
 func Stream[In any](a *API, o Op, start func(context.Context, *In) (func(context.Context, *Events) error, error)) {
-	h := a.declare(o)
+	h := a.declare(o, reflect.TypeFor[In]())
 	h.Responses = map[string]*huma.Response{"200": {
 		Description: "Events, each an id, a name and one line of JSON.",
 		Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: "string"}}},
@@ -92,7 +93,7 @@ type Content struct {
 // Download declares an operation that answers raw bytes, always as an
 // attachment that no browser runs.
 func Download[In any](a *API, o Op, open func(context.Context, *In) (Content, error)) {
-	h := a.declare(o)
+	h := a.declare(o, reflect.TypeFor[In]())
 	h.Responses = map[string]*huma.Response{"200": {
 		Description: "The bytes.",
 		Content:     map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: "string", Format: "binary"}}},

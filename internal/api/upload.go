@@ -114,14 +114,13 @@ func baseName(s string) string {
 // Upload declares an operation that takes a form whose fields are described by
 // Fields (struct fields with `form:"name"`; of type []byte for a file).
 func Upload[In, Fields, Out any](a *API, o Op, run func(context.Context, *In, *Form) (Out, error)) {
-	h := a.declare(o)
+	h := a.declare(o, reflect.TypeFor[In]())
 	o = a.last()
 	schema := formSchema(reflect.TypeFor[Fields](), a.huma.OpenAPI().Components.Schemas)
-	h.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"multipart/form-data": {Schema: schema}}}
 	h.MaxBodyBytes = -1
 	out := a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[envelope[Out]](), true, "")
 	h.Responses = map[string]*huma.Response{strconv.Itoa(o.Status): described(out)}
-	huma.Register(a.huma, h, func(ctx context.Context, in *formInput[In]) (*huma.StreamResponse, error) {
+	huma.Register(a.huma, h, func(ctx context.Context, in *In) (*huma.StreamResponse, error) {
 		return &huma.StreamResponse{Body: func(hc huma.Context) {
 			r, w := humago.Unwrap(hc)
 			out, err := func() (Out, error) {
@@ -130,7 +129,7 @@ func Upload[In, Fields, Out any](a *API, o Op, run func(context.Context, *In, *F
 					var none Out
 					return none, err
 				}
-				return run(ctx, &in.In, form)
+				return run(ctx, in, form)
 			}()
 			if err != nil {
 				a.writeFailure(ctx, w, err)
@@ -141,10 +140,10 @@ func Upload[In, Fields, Out any](a *API, o Op, run func(context.Context, *In, *F
 			_, _ = w.Write(mustJSON(envelope[Out]{true, o.Message, out}))
 		}}, nil
 	})
+	// Described only now: a body that is described beforehand is read and
+	// decoded by the framework.
+	a.operation(o).RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"multipart/form-data": {Schema: schema}}}
 }
-
-// formInput keeps the framework from reading the body itself.
-type formInput[In any] struct{ In In }
 
 func openForm(r *http.Request, w http.ResponseWriter, limit int64) (*Form, error) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(uploadTimeout))

@@ -41,7 +41,7 @@ func TestAForeignIDIsAnsweredLikeAnUnknownOne(t *testing.T) {
 		who := map[string]*servertest.Client{"another organization's admin": h.Neighbour(t), "a colleague": h.Person(t, "eve@example.com")}
 		bodies := map[string]any{
 			"updateAgent": map[string]any{"name": "x"}, "updateCorpus": map[string]any{"name": "x"}, "updateDocument": map[string]any{"name": "x"},
-			"updateChatThread": map[string]any{"title": "x"}, "askAgent": map[string]any{"user_query": "What is the secret word?"},
+			"updateChatThread": map[string]any{"title": "x"}, "uploadDocument": map[string]any{"content_type": "text", "source": "x"},
 		}
 		checked := 0
 		for _, o := range h.Server.API().Ops() {
