@@ -81,6 +81,10 @@ func (s *Responses) run(ctx context.Context, j *job.Job) error {
 	default:
 		return nil
 	}
+	events, err := s.written(ctx, s.DB, rw.ID)
+	if err != nil {
+		return err
+	}
 	if s.DB.Engine() == db.Postgres {
 		go s.watch(work, rw.ID, cancel) // another process may take the request to stop
 	}
@@ -89,13 +93,18 @@ func (s *Responses) run(ctx context.Context, j *job.Job) error {
 	r := &run{s: s, work: work, row: rw, query: rw.Question, room: passageBudget, asked: map[string]bool{}, refs: map[int]Reference{}}
 	r.journal = newJournal(ctx, s.DB, s.Events, stream(rw.ID), rw.OrgID, func(err error) { cancel(fmt.Errorf("response: the events cannot be written: %w", err)) })
 	defer r.journal.close()
+	sent, begun := sentText(events)
+	r.out = newWriter(r, sent)
+	if begun {
+		r.journal.add(status(stepRestart, "Going on after an interruption"))
+	}
 	err = r.answer(work)
 	if werr := r.journal.flush(); ctx.Err() != nil || werr != nil {
 		return cmp.Or(ctx.Err(), werr)
 	}
 	verdict := r.verdict(work, err)
 	r.work = ctx
-	if r.out != nil && r.out.cite.text.Len() < len(r.out.sent) {
+	if r.out.cite.text.Len() < len(r.out.sent) {
 		r.out.takeOver() // an earlier run had sent more: that is the answer
 	}
 	return r.end(ctx, j, verdict)
@@ -161,7 +170,7 @@ func (r *run) end(ctx context.Context, j *job.Job, verdict error) error {
 
 func (r *run) outcome(verdict error) outcome {
 	o := outcome{
-		State: Completed, Message: "Answered", Query: r.query, References: []Reference{}, Followups: []string{}, Passages: r.passages,
+		State: Completed, Message: "Answered", Answer: r.out.text(), Query: r.query, References: r.references(), Followups: r.out.followups, Passages: r.passages,
 		Thoughts: r.thoughts, Model: r.named, CacheHit: r.cacheHit, Prompt: r.usage.PromptTokens, Completion: r.usage.CompletionTokens, Cost: r.cost, Steps: r.steps,
 	}
 	if o.Passages == nil {
@@ -172,9 +181,6 @@ func (r *run) outcome(verdict error) outcome {
 	}
 	if r.model != nil {
 		o.Mode = r.mode()
-	}
-	if r.out != nil {
-		o.Answer, o.References, o.Followups = r.out.text(), r.references(), r.out.followups
 	}
 	switch {
 	case errors.Is(verdict, errStopped):
@@ -289,20 +295,11 @@ func (r *run) keep(name, message, detail string, start time.Time, u llm.Usage) {
 	})
 }
 
-// open finds out who asks whom over what, and what an earlier run had sent.
+// open finds out who asks whom over what.
 func (r *run) open(ctx context.Context) error {
 	var err error
 	if r.sc, err = asker(ctx, r.s.DB, r.row); err != nil {
 		return err
-	}
-	events, err := r.s.written(ctx, r.s.DB, r.row.ID)
-	if err != nil {
-		return err
-	}
-	sent, begun := sentText(events)
-	r.out = newWriter(r, sent)
-	if begun {
-		r.journal.add(status(stepRestart, "Going on after an interruption"))
 	}
 	if r.agent, err = r.s.Agents.ToAsk(ctx, r.sc, r.row.AgentID); err != nil {
 		return err

@@ -472,6 +472,8 @@ func spoken(events []heard) string {
 	return s.String()
 }
 
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
 func askPath(agentID int64) string {
 	return "/response-service/api/v2/agents/" + strconv.FormatInt(agentID, 10) + "/responses"
 }

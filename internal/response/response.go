@@ -169,7 +169,7 @@ type Answer struct {
 	ChatThreadName     string      `json:"chat_thread_name"`
 	AgentResponseID    int64       `json:"agent_response_id"`
 	ChatlogID          int64       `json:"chatlog_id" doc:"The same as agent_response_id."`
-	AgentMode          string      `json:"agent_mode" enum:"offline,model" doc:"offline: quoted from the documents, without a language model."`
+	AgentMode          string      `json:"agent_mode" doc:"model, or offline: quoted from the documents, without a language model. Empty when it was stopped before it began."`
 	CorpusIDs          []int64     `json:"corpus_ids" nullable:"false" doc:"The corpora that were searched."`
 	Indexes            []string    `json:"indexes" nullable:"false" doc:"Their names."`
 	CacheHit           bool        `json:"cache_hit" doc:"The answer was given before to the same question."`
