@@ -2,14 +2,12 @@ package server
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 
 	"atrium/internal/agent"
 	"atrium/internal/api"
 	"atrium/internal/corpus"
 	"atrium/internal/document"
-	"atrium/internal/event"
 	"atrium/internal/job"
 	"atrium/internal/response"
 	"atrium/internal/thread"
@@ -23,14 +21,14 @@ func Describe(context.Context) ([]byte, error) {
 	s := &Server{cfg: Defaults(), log: log}
 	s.users = user.New(user.Options{Log: log})
 	defer s.users.Close()
-	jobs, events := job.New(nil, log), event.New(nil, log)
+	jobs := job.New(nil, log)
 	s.documents = document.New(document.Options{Jobs: jobs, Log: log})
 	s.corpora = corpus.New(corpus.Options{Documents: s.documents})
 	s.agents = agent.New(nil, s.corpora)
 	s.threads = thread.New(nil, s.agents, s.corpora, s.documents)
-	s.responses = response.New(response.Options{Jobs: jobs, Events: events, Log: log})
+	s.responses = response.New(response.Options{Jobs: jobs, Log: log})
 	s.api = api.New(api.Options{Version: "stable", Auth: s.users, Log: log})
-	if err := errors.Join(s.mount(), events.Close()); err != nil {
+	if err := s.mount(); err != nil {
 		return nil, err
 	}
 	return s.api.OpenAPI(), nil
