@@ -203,8 +203,8 @@ func TitleOf(question string) string {
 		return s
 	}
 	cut := string([]rune(s)[:most])
-	if i := strings.LastIndexByte(cut, ' '); i > most/2 {
-		cut = cut[:i]
+	if i := strings.LastIndexByte(string([]rune(s)[:most+1]), ' '); i > most/2 {
+		cut = s[:i]
 	}
 	return strings.TrimRight(cut, " ,;:.-–—") + "…"
 }
