@@ -43,9 +43,6 @@ func (s *searcher) feedBack() {
 			tf := float64(j - i)
 			text := terms[seq[i]]
 			i = j
-			if stopTerm(text) {
-				continue
-			}
 			w := words[text]
 			if w == nil {
 				w = &word{text: text}
@@ -60,13 +57,13 @@ func (s *searcher) feedBack() {
 	}
 	list := make([]*word, 0, len(words))
 	for _, w := range words {
-		if w.pieces > 1 {
+		if w.pieces > 1 && len(w.text) > 1 && !analysis.IsStop(w.text) {
 			list = append(list, w)
 		}
 	}
 	byShare := func(a, b *word) int { return cmp.Or(cmp.Compare(b.share, a.share), cmp.Compare(a.text, b.text)) }
 	slices.SortFunc(list, byShare)
-	list = list[:min(len(list), 4*s.feedbackTerms)]
+	list = list[:min(len(list), 3*s.feedbackTerms)]
 	resolved := make([]queryTerm, 0, len(list))
 	for _, w := range list {
 		t := s.resolve(w.text, 0)
@@ -87,10 +84,6 @@ func (s *searcher) feedBack() {
 	scale := s.feedback / resolved[0].weight * math.Pow(even, 4)
 	for _, t := range resolved {
 		t.weight *= scale
-		s.add(t)
+		s.add(t, 0)
 	}
-}
-
-func stopTerm(text string) bool {
-	return len(text) < 2 || analysis.IsStop(text)
 }

@@ -1,8 +1,6 @@
 package retrieval
 
-import (
-	"math"
-)
+import "math"
 
 // window is how many words apart two words still stand together.
 const window = 8

@@ -30,8 +30,8 @@ type tuning struct {
 }
 
 var tuned = tuning{
-	k1: 1.2, b: 0.7, title: 1, heading: 1, titled: 0.2, neighbour: 0.3, joined: 0.3, near: 0.3, rescored: 100,
-	feedbackPieces: 8, feedbackTerms: 30, feedback: 0.3,
+	k1: 1.2, b: 0.7, title: 1, heading: 1, titled: 0.2, neighbour: 0.3, joined: 0.3, near: 0.3, rescored: 50,
+	feedbackPieces: 8, feedbackTerms: 12, feedback: 0.3,
 	vector: 0.5, candidates: 200,
 }
 
@@ -59,7 +59,7 @@ func search(ctx context.Context, in []*Index, q Query, t *tuning) ([]Hit, error)
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		s.add(term)
+		s.add(term, t.neighbour)
 	}
 	s.feedBack()
 	found := s.best(max(q.Limit, t.rescored, t.candidates))
@@ -117,6 +117,7 @@ type searcher struct {
 	terms  []queryTerm
 	words  []string // the question's terms in order, for nearness
 	scores []float32
+	boost  [256]float32 // what the fields of a posting add to its occurrences
 }
 
 var scorePool = sync.Pool{New: func() any { return new([]float32) }}
@@ -172,6 +173,9 @@ func newSearcher(in []*Index, allow func(int64) bool, t *tuning) *searcher {
 	s.norm = make([]float32, maxLength+1)
 	for l := range s.norm {
 		s.norm[l] = t.k1 * (1 - t.b + t.b*float32(float64(l)/max(1, s.mean)))
+	}
+	for f := range s.boost {
+		s.boost[f] = t.title*float32(f&0x0F) + t.heading*float32(f>>4)
 	}
 	buf := *scorePool.Get().(*[]float32)
 	if cap(buf) < size {
@@ -276,18 +280,13 @@ func (s *searcher) question(text string) {
 	}
 }
 
-// add adds a term's BM25F to the scores, and a share of it to the pieces on
-// either side in the same document: what stands across a cut counts for both.
-func (s *searcher) add(t queryTerm) {
+// add adds a term's BM25F to the scores, and the share aside of it to those on
+// either side in the same document, since what stands across a cut counts for both.
+func (s *searcher) add(t queryTerm, aside float32) {
 	if t.df == 0 {
 		return
 	}
-	var boost [256]float32
-	for f := range boost {
-		boost[f] = s.title*float32(f&0x0F) + s.heading*float32(f>>4)
-	}
-	factor := float32(t.idf * t.weight)
-	aside := s.neighbour
+	boost, factor, k := &s.boost, float32(t.idf*t.weight), s.k1+1
 	for i, list := range t.lists {
 		p := &s.parts[i]
 		scores, length, doc := p.scores, p.length, p.doc
@@ -298,13 +297,16 @@ func (s *searcher) add(t queryTerm) {
 				continue
 			}
 			tf := float32(post.body) + boost[post.fields]
-			v := factor * tf * (s.k1 + 1) / (tf + s.norm[length[o]])
+			v := factor * tf * k / (tf + s.norm[length[o]])
 			if post.fields&0x0F > 0 {
 				// The title is that of the neighbours too: they have the word.
 				scores[o] += v + factor*s.titled
 				continue
 			}
 			scores[o] += v
+			if aside == 0 {
+				continue
+			}
 			if o > 0 && doc[o-1] == d && (j == 0 || int(list[j-1].ord) != o-1) {
 				scores[o-1] += aside * v
 			}
