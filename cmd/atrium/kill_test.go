@@ -184,7 +184,7 @@ func TestNothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
 }
 
 func survive(t *testing.T, kills int, env ...string) {
-	model := httptest.NewServer(fake.Server(fake.Options{FirstToken: 5 * time.Millisecond, PerToken: 5 * time.Millisecond, Tokens: 60}))
+	model := httptest.NewServer(fake.Server(fake.Options{FirstToken: 5 * time.Millisecond, PerToken: 2 * time.Millisecond, Tokens: 60}))
 	defer model.Close()
 	c := &crash{victim: newVictim(t, append(env, "ATRIUM_LLM_BASE_URL="+model.URL+"/v1", "ATRIUM_LLM_MODEL=any")...), stop: make(chan struct{})}
 	c.documents, c.answers, c.promised = map[int64]string{}, map[int64]string{}, map[int64]bool{}
