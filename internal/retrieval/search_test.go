@@ -118,9 +118,9 @@ func TestLimitIsKept(t *testing.T) {
 // hold them and however they are spread over indexes.
 func TestHistoryAndLayoutChangeNothing(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(6) {
+	for seed := range uint64(3) {
 		z := newZipf(seed, 300)
-		docs := corpus(z, 120, 30, 16)
+		docs := corpus(z, 80, 20, 16)
 		plain := indexOf(t, docs)
 
 		lived := NewIndex()
@@ -136,7 +136,7 @@ func TestHistoryAndLayoutChangeNothing(t *testing.T) {
 			lived.Remove(docs[i].id + 1000)
 			docs[i].put(t, lived)
 		}
-		a, b := indexOf(t, docs[:50]), indexOf(t, docs[50:])
+		a, b := indexOf(t, docs[:30]), indexOf(t, docs[30:])
 		for range 20 {
 			q := Query{Text: z.text(6), Limit: 30}
 			if z.r.IntN(2) == 0 {
@@ -156,9 +156,9 @@ func TestHistoryAndLayoutChangeNothing(t *testing.T) {
 // What is not allowed might as well not exist, in every figure of a result.
 func TestForbiddenDocumentsChangeNothing(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(6) {
+	for seed := range uint64(3) {
 		z := newZipf(seed+100, 200)
-		docs := corpus(z, 150, 25, 8)
+		docs := corpus(z, 90, 20, 8)
 		allowed := map[int64]bool{}
 		var mine []testDoc
 		for _, d := range docs {
