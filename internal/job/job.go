@@ -47,6 +47,9 @@ const (
 )
 
 var (
+	// ErrCrashed is the cause that Failed is given when the process did not
+	// survive the job, again and again.
+	ErrCrashed = errors.New("the server ended")
 	// ErrLost says that the job is no longer ours to complete: another process has
 	// claimed it, or it was cancelled. Roll the transaction back.
 	ErrLost = errors.New("job: it belongs to another run now, or was cancelled")
@@ -80,7 +83,8 @@ type Job struct {
 	Key       string          `db:"key"`
 	Payload   json.RawMessage `db:"payload"`
 	Priority  int             `db:"priority"`
-	Attempt   int             `db:"attempt"` // 1 at the first
+	Attempt   int             `db:"attempt"` // 1 at the first; runs that the process did not survive are not counted
+	Crashes   int             `db:"crashes"` // runs that the process did not survive
 	CreatedAt time.Time       `db:"created_at"`
 
 	Lease     int64        `db:"lease"`  // counts the claims; fences a run that lost its lease
@@ -88,7 +92,7 @@ type Job struct {
 	completed *atomic.Bool // set once Complete is committed
 }
 
-const columns = `id, kind, org_id, key, payload, priority, attempt, created_at, lease, cancel`
+const columns = `id, kind, org_id, key, payload, priority, attempt, crashes, created_at, lease, cancel`
 
 // Decode reads the payload into v.
 func (j *Job) Decode(v any) error {

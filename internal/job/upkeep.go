@@ -70,7 +70,7 @@ func (q *Queue) promote(ctx context.Context, now time.Time) (next *time.Time, er
 }
 
 // takeOver deals with jobs whose lease ended because their process did: they are ready
-// again, or ended when they have used up their attempts or were to be cancelled.
+// again, or ended when they were to be cancelled or may be what ends the process.
 func (q *Queue) takeOver(ctx context.Context, now time.Time) error {
 	var over []Job
 	err := q.d.Relaxed(ctx, func(ctx context.Context, tx *db.Tx) error {
@@ -85,7 +85,7 @@ func (q *Queue) takeOver(ctx context.Context, now time.Time) error {
 			if k == nil {
 				continue // for a process that knows the kind
 			}
-			if j.Cancel || j.Attempt >= k.MaxAttempts {
+			if j.Cancel || j.Crashes+1 >= maxCrashes {
 				// Claimed once more, only to be ended.
 				j.Lease++
 				if _, err := db.Exec(ctx, tx, `UPDATE job SET owner = ?, lease = ?, lease_until = ? WHERE id = ?`,
@@ -95,10 +95,11 @@ func (q *Queue) takeOver(ctx context.Context, now time.Time) error {
 				over = append(over, j)
 				continue
 			}
-			if _, err := db.Exec(ctx, tx, `UPDATE job SET state = 'pending', owner = '', lease = lease + 1, lease_until = NULL WHERE id = ?`, j.ID); err != nil {
+			if _, err := db.Exec(ctx, tx, `UPDATE job SET state = 'pending', owner = '', lease = lease + 1, lease_until = NULL,
+				attempt = attempt - 1, crashes = crashes + 1 WHERE id = ?`, j.ID); err != nil {
 				return err
 			}
-			q.log.Warn("a job's process ended; the job runs again", "kind", j.Kind, "job", j.ID, "attempt", j.Attempt)
+			q.log.Warn("a job's process ended; the job runs again", "kind", j.Kind, "job", j.ID, "crashes", j.Crashes+1)
 		}
 		return nil
 	})
@@ -106,7 +107,7 @@ func (q *Queue) takeOver(ctx context.Context, now time.Time) error {
 		return err
 	}
 	for _, j := range over {
-		state, cause := Failed, fmt.Errorf("job: the server ended %d times while it ran", j.Attempt)
+		state, cause := Failed, fmt.Errorf("job: %w %d times while it ran", ErrCrashed, j.Crashes+1)
 		if j.Cancel {
 			state, cause = Cancelled, ErrCancelled
 		}
@@ -206,6 +207,10 @@ func (q *Queue) compare(ctx context.Context, held map[int64]*run) error {
 	}
 	return nil
 }
+
+// maxCrashes is how many runs of one job the process may not survive. It is
+// large, because a job is seldom what ends the process, and bounded, because it may be.
+const maxCrashes = 100
 
 // failedKept is how long failed jobs can be looked at.
 const failedKept = 7 * 24 * time.Hour

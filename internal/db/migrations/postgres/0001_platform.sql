@@ -12,6 +12,7 @@ CREATE TABLE job (
     state       TEXT    NOT NULL,
     run_at      BIGINT  NOT NULL,
     attempt     BIGINT  NOT NULL DEFAULT 0,
+    crashes     BIGINT  NOT NULL DEFAULT 0,
     lease       BIGINT  NOT NULL DEFAULT 0,
     lease_until BIGINT,
     owner       TEXT    NOT NULL DEFAULT '',
