@@ -614,10 +614,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Search passages in corpora
-         * @description The passages that bear on a query, best first, with the parts of their score: what an agent would be given.
+         * Search Corpora
+         * @description The passages that an agent would be given for a question, best first, each with the parts of its score.
          *
-         *     Needs the permission `document:view`.
+         *     Needs the permission `corpus:use`.
          */
         get: operations["searchCorpora"];
         put?: never;
@@ -1110,9 +1110,50 @@ export interface components {
             [key: string]: unknown;
         };
         AgentDraft: {
+            /** @enum {string|null} */
+            access?: "Only me" | "Team" | "Everyone" | "Public" | null;
             agent_name?: string;
+            caching_enabled?: boolean | null;
+            /** Format: int64 */
+            chunk_count?: number | null;
+            /** @description Custom instructions, in order: strings or objects with an instruction, or the same as JSON text. Replaces the list. */
+            custom_instructions?: string[] | ({
+                instruction: string;
+            } & {
+                [key: string]: unknown;
+            })[] | string | null;
+            description?: string | null;
+            domain?: string | null;
+            industry_area?: string | null;
+            language?: string | null;
+            /** @description Name of a model at the server's provider; empty for its default. */
+            model?: string | null;
             /** @description Its name; agent_name means the same. One of the two is needed. */
             name?: string;
+            /** @description What the agent is told before every question. */
+            prefix_prompt?: string | null;
+            /**
+             * Format: int64
+             * @description The organization's default project when a new agent names none.
+             */
+            project_id?: number | null;
+            react_enabled?: boolean | null;
+            /** Format: int64 */
+            react_max_iteration_count?: number | null;
+            sample_q1?: string | null;
+            sample_q2?: string | null;
+            sample_q3?: string | null;
+            /** @enum {string|null} */
+            status?: "Live" | "Inactive" | null;
+            /** @description Replaces the list. */
+            tags?: string[] | null;
+            /** Format: double */
+            temperature?: number | null;
+            /**
+             * @description QnA when a new agent names none.
+             * @enum {string|null}
+             */
+            type?: "QnA" | "Chat" | "Custom" | null;
         } & {
             [key: string]: unknown;
         };
@@ -1133,8 +1174,49 @@ export interface components {
             [key: string]: unknown;
         };
         AgentPatch: {
+            /** @enum {string|null} */
+            access?: "Only me" | "Team" | "Everyone" | "Public" | null;
             agent_name?: string | null;
+            caching_enabled?: boolean | null;
+            /** Format: int64 */
+            chunk_count?: number | null;
+            /** @description Custom instructions, in order: strings or objects with an instruction, or the same as JSON text. Replaces the list. */
+            custom_instructions?: string[] | ({
+                instruction: string;
+            } & {
+                [key: string]: unknown;
+            })[] | string | null;
+            description?: string | null;
+            domain?: string | null;
+            industry_area?: string | null;
+            language?: string | null;
+            /** @description Name of a model at the server's provider; empty for its default. */
+            model?: string | null;
             name?: string | null;
+            /** @description What the agent is told before every question. */
+            prefix_prompt?: string | null;
+            /**
+             * Format: int64
+             * @description The organization's default project when a new agent names none.
+             */
+            project_id?: number | null;
+            react_enabled?: boolean | null;
+            /** Format: int64 */
+            react_max_iteration_count?: number | null;
+            sample_q1?: string | null;
+            sample_q2?: string | null;
+            sample_q3?: string | null;
+            /** @enum {string|null} */
+            status?: "Live" | "Inactive" | null;
+            /** @description Replaces the list. */
+            tags?: string[] | null;
+            /** Format: double */
+            temperature?: number | null;
+            /**
+             * @description QnA when a new agent names none.
+             * @enum {string|null}
+             */
+            type?: "QnA" | "Chat" | "Custom" | null;
         } & {
             [key: string]: unknown;
         };
@@ -1216,17 +1298,21 @@ export interface components {
             corpus_id: number;
             /**
              * Format: double
-             * @description How much of the query's weight stands in the passage, from 0 to 1.
+             * @description The share, 0 to 1, of the question's weight that it holds.
              */
             coverage: number;
             /** Format: int64 */
             document_id: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Where it ends, exclusive.
+             */
             end: number;
+            /** @description The headings above, outermost first, joined by ' > '. */
             heading: string;
             /**
              * Format: double
-             * @description The part of the words.
+             * @description Its part by words; 0 when none matched.
              */
             lexical: number;
             /**
@@ -1236,23 +1322,28 @@ export interface components {
             page: number;
             /**
              * Format: double
-             * @description What passages are ordered by.
+             * @description What passages are ordered by; comparable within one search only.
              */
             score: number;
             /**
              * Format: int64
-             * @description Code points from the beginning of the document's text.
+             * @description Where it begins, in code points of the version's text.
              */
             start: number;
+            /** @description The question's words as they were compared. */
+            terms: components["schemas"]["CorpusTerm"][];
             text: string;
-            /** @description Name of the document. */
+            /** @description The document's name. */
             title: string;
             /**
              * Format: double
-             * @description The part of the meaning; 0 without an embedder.
+             * @description Its part by meaning, a cosine; 0 without an embedder.
              */
             vector: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Number of the document's version.
+             */
             version: number;
         } & {
             [key: string]: unknown;
@@ -1294,6 +1385,18 @@ export interface components {
             restrict_to_viewers?: boolean | null;
             /** @description Replaces the tags; an empty list removes them. */
             tags?: string[] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        CorpusTerm: {
+            found: boolean;
+            /** @description Folded and stemmed. */
+            text: string;
+            /**
+             * Format: double
+             * @description How rare it is in the corpora searched.
+             */
+            weight: number;
         } & {
             [key: string]: unknown;
         };
@@ -1826,11 +1929,8 @@ export interface components {
             [key: string]: unknown;
         };
         ResponseAnswer: {
-            /**
-             * @description offline: quoted from the documents, without a language model.
-             * @enum {string}
-             */
-            agent_mode: "offline" | "model";
+            /** @description model, or offline: quoted from the documents, without a language model. Empty when it was stopped before it began. */
+            agent_mode: string;
             /** Format: int64 */
             agent_response_id: number;
             /** @description Markdown, with citations as [n]. */
@@ -2843,8 +2943,8 @@ export interface operations {
                 page?: number;
                 /** @description Items a page. */
                 page_size?: number;
-                /** @description Field to order by; a leading minus turns it round. One of created_on. */
-                sort?: "created_on" | "-created_on";
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on, title. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on" | "title" | "-title";
                 /** @description Text that the name or title holds, whatever the case. */
                 search?: string;
                 /** @description Accepted, and narrows nothing: a program may list with one name and ask with another. */
@@ -2996,8 +3096,8 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                corpus_id: number;
                 agent_id: number;
+                corpus_id: number;
             };
             cookie?: never;
         };
@@ -3100,8 +3200,8 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                corpus_id: number;
                 agent_id: number;
+                corpus_id: number;
             };
             cookie?: never;
         };
@@ -3243,8 +3343,8 @@ export interface operations {
                 page?: number;
                 /** @description Items a page. */
                 page_size?: number;
-                /** @description Field to order by; a leading minus turns it round. One of created_on. */
-                sort?: "created_on" | "-created_on";
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on, title. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on" | "title" | "-title";
                 /** @description Text that the name or title holds, whatever the case. */
                 search?: string;
                 /** @description Only threads with this agent. */
@@ -3522,8 +3622,8 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                corpus_id: number;
                 chat_thread_id: number;
+                corpus_id: number;
             };
             cookie?: never;
         };
@@ -3554,8 +3654,8 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                corpus_id: number;
                 chat_thread_id: number;
+                corpus_id: number;
             };
             cookie?: never;
         };
@@ -3586,8 +3686,8 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                corpus_id: number;
                 chat_thread_id: number;
+                corpus_id: number;
             };
             cookie?: never;
         };
@@ -3702,8 +3802,8 @@ export interface operations {
                 page?: number;
                 /** @description Items a page. */
                 page_size?: number;
-                /** @description Field to order by; a leading minus turns it round. One of created_on. */
-                sort?: "created_on" | "-created_on";
+                /** @description Field to order by; a leading minus turns it round. One of created_on, id, modified_on, name. */
+                sort?: "created_on" | "-created_on" | "id" | "-id" | "modified_on" | "-modified_on" | "name" | "-name";
                 /** @description Text that the name or description holds, whatever the case. */
                 search?: string;
                 /** @description Attachments are listed only when asked for. */
@@ -3778,11 +3878,11 @@ export interface operations {
     searchCorpora: {
         parameters: {
             query: {
-                /** @description What to look for. */
+                /** @description What to look for, in words or as a question. */
                 query: string;
-                /** @description Corpora to look in; all that you may see when empty. */
+                /** @description Where to look, parted by commas; in all corpora that you may see when not given. */
                 corpus_ids?: number[];
-                /** @description The most passages to answer. */
+                /** @description Passages to answer. */
                 limit?: number;
             };
             header?: never;
@@ -3915,8 +4015,8 @@ export interface operations {
                 page?: number;
                 /** @description Items a page. */
                 page_size?: number;
-                /** @description Field to order by; a leading minus turns it round. One of created_on. */
-                sort?: "created_on" | "-created_on";
+                /** @description Field to order by; a leading minus turns it round. One of created_on, id, modified_on, name, pieces, size, step. */
+                sort?: "created_on" | "-created_on" | "id" | "-id" | "modified_on" | "-modified_on" | "name" | "-name" | "pieces" | "-pieces" | "size" | "-size" | "step" | "-step";
                 /** @description Text that the name or title holds, whatever the case. */
                 search?: string;
                 /** @description Only these. */

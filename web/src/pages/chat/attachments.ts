@@ -102,12 +102,8 @@ function asError(e: unknown): ApiError {
 /** The corpus of a thread's files; made and linked with the first of them. */
 async function attachmentCorpus(threadId: number): Promise<number> {
   const path = { chat_thread_id: threadId };
-  try {
-    const linked = await take(api.GET('/api/v2/chat-threads/{chat_thread_id}/corpora', { params: { path } }));
-    return linked.corpus.id;
-  } catch (e) {
-    if (!(e instanceof ApiError) || e.status !== 404) throw e;
-  }
+  const thread = await take(api.GET('/api/v2/chat-threads/{chat_thread_id}', { params: { path } }));
+  if (thread.corpus_id) return thread.corpus_id;
   const corpus = await take(
     api.POST('/api/v2/corpora', {
       body: { name: `Attachments of conversation ${threadId}`, corpus_type: 'attachment', indexing_mode_id: basicMode },

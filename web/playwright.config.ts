@@ -1,0 +1,38 @@
+import { defineConfig } from '@playwright/test';
+
+const desktop = { width: 1280, height: 800 };
+const phone = { width: 375, height: 740 };
+
+export default defineConfig({
+  testDir: 'e2e',
+  globalSetup: './e2e/setup.ts',
+  timeout: 45_000,
+  expect: { timeout: 10_000 },
+  workers: 2,
+  fullyParallel: true,
+  reporter: [['list']],
+  use: {
+    browserName: 'chromium',
+    locale: 'en-US',
+    launchOptions: {
+      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+      args: [
+        '--headless',
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
+    },
+    permissions: ['clipboard-read', 'clipboard-write'],
+  },
+  projects: [
+    { name: 'desktop, light', use: { viewport: desktop, colorScheme: 'light' } },
+    { name: 'phone, dark', use: { viewport: phone, colorScheme: 'dark', hasTouch: true } },
+    { name: 'desktop, dark', testMatch: 'views.spec.ts', use: { viewport: desktop, colorScheme: 'dark' } },
+    { name: 'phone, light', testMatch: 'views.spec.ts', use: { viewport: phone, colorScheme: 'light', hasTouch: true } },
+  ],
+});
