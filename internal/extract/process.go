@@ -176,11 +176,11 @@ func (w *worker) extract(ctx context.Context, f *os.File, r Request) (Document, 
 				peak.Store(m)
 			}
 			switch {
-			case m > l.Memory:
+			case m > l.Memory-l.Memory/8: // it grows on between two looks
 				cause.Store(tooMuch(l))
 				w.kill()
 				return
-			case time.Since(begin) > l.Time:
+			case time.Since(begin) > l.Time-l.Time/50:
 				cause.Store(tooLong(l))
 				w.kill()
 				return
@@ -224,7 +224,7 @@ func (w *worker) postMortem(err error, l Limits) *Error {
 	said := w.stderr.String()
 	// The runtime of Go faults, rather than says so, where the system refuses
 	// memory to its collector; nothing else in a worker can fault.
-	for _, sign := range []string{"out of memory", "cannot allocate memory", "cannot map pages", "SIGSEGV: segmentation violation\nPC="} {
+	for _, sign := range []string{"out of memory", "cannot allocate memory", "cannot map pages", "failed to allocate", "SIGSEGV: segmentation violation\nPC="} {
 		if strings.Contains(said, sign) {
 			return tooMuch(l)
 		}

@@ -19,7 +19,11 @@ const (
 	maxBytes = 100 << 20
 	maxDepth = 4 // messages in messages
 	maxParts = 1000
+	// maxNested bounds the parts that hold parts, forwarded messages included.
+	maxNested = 300
 )
+
+var boundary = regexp.MustCompile(`(?i)\bboundary\s*=`)
 
 // Read reads a message: who wrote it to whom, when and about what, its text
 // (or its web page when it has no text), and its attachments by name and, where
@@ -33,7 +37,8 @@ func Read(in *doc.Input) error {
 		return err
 	}
 	b = stripMbox(bytes.TrimLeft(b, "\r\n"))
-	if bytes.Count(b, []byte("\n--")) > 50*maxParts {
+	// The time that the library takes grows with the square of both.
+	if bytes.Count(b, []byte("\n--")) > 5*maxParts || len(boundary.FindAllIndex(b, maxNested+1)) > maxNested {
 		return doc.Fail(doc.TooLarge, "the message has more than %d parts; save its attachments and add them", maxParts)
 	}
 	p := enmime.NewParser(enmime.DisableTextConversion(true), enmime.SkipMalformedParts(true),

@@ -85,7 +85,7 @@ func TestEveryHostileOrBrokenFileEndsWithAReason(t *testing.T) {
 		{"an external entity", "a.xml", []byte(`<?xml version="1.0"?><!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/passwd">]><r>&x;</r>`), doc.Limits{}, doc.Unsupported},
 		{"deep XML", "a.xml", []byte(`<?xml version="1.0"?>` + nested("<a>", "</a>", 100_000)), doc.Limits{}, doc.Damaged},
 		{"deep tables in a Word document", "a.docx", docx(nested("<w:tbl><w:tr><w:tc><w:p>", "</w:p></w:tc></w:tr></w:tbl>", 5000)).zip(), doc.Limits{}, doc.Damaged},
-		{"deep RTF", "a.rtf", []byte(`{\rtf1 ` + nested("{", "}", 1_000_000)), doc.Limits{}, doc.Damaged},
+		{"deep RTF", "a.rtf", []byte(`{\rtf1 ` + nested("{", "}", 50_000)), doc.Limits{}, doc.Damaged},
 		{"a Word document without its main part", "a.docx", parts{"[Content_Types].xml": "<Types/>", "word/x.xml": "<x/>"}.zip(), doc.Limits{}, doc.Damaged},
 		{"a Word document without text", "a.docx", docx("").with("word/_rels/document.xml.rels", "<r/>").zip(), doc.Limits{}, doc.Empty},
 		{"a workbook that is no workbook", "a.xlsx", parts{"[Content_Types].xml": "<Types/>", "xl/workbook.xml": "<x"}.zip(), doc.Limits{}, doc.Damaged},
@@ -115,10 +115,12 @@ func TestEveryHostileOrBrokenFileEndsWithAReason(t *testing.T) {
 		{"an archive of a picture", "a.zip", parts{"a.png": "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"}.zip(), doc.Limits{}, doc.Unsupported},
 		{"too many entries", "a.zip", parts{"a": "x", "b": "x", "c": "x"}.zip(), doc.Limits{Entries: 2}, doc.TooLarge},
 		{"zeros that unpack to a thousand times", "a.zip", parts{"a.txt": strings.Repeat("0", 66<<20)}.zip(), doc.Limits{}, doc.TooLarge},
-		{"a Word document that does", "a.docx", docx(wp(strings.Repeat("0", 66<<20), "")).zip(), doc.Limits{}, doc.TooLarge},
+		{"a Word document that unpacks to too much", "a.docx", docx(wp(strings.Repeat("0", 2<<20), "")).zip(), doc.Limits{Inflated: 1 << 20}, doc.TooLarge},
 		{"more text than allowed", "a.txt", []byte(strings.Repeat("words\n\n", 1000)), doc.Limits{Text: 1000}, doc.TooLarge},
 		{"more paragraphs than allowed", "a.txt", []byte(strings.Repeat("x\n\n", 1000)), doc.Limits{Blocks: 100}, doc.TooLarge},
 		{"no time", "a.txt", []byte(strings.Repeat("x\n\n", 1000)), doc.Limits{Time: 1}, doc.TimedOut},
+		{"a message of too many parts", "a.eml", []byte(mailHead + strings.Repeat("--B\r\n\r\nx\r\n", 6000)), doc.Limits{}, doc.TooLarge},
+		{"a message of parts in parts", "a.eml", []byte(mailHead + strings.Repeat("--B\r\nContent-Type: multipart/mixed; boundary=B\r\n\r\n", 400)), doc.Limits{}, doc.TooLarge},
 		{"messages in messages", "a.eml", []byte(messages(12)), doc.Limits{}, doc.TooLarge},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -133,6 +135,8 @@ func TestEveryHostileOrBrokenFileEndsWithAReason(t *testing.T) {
 		})
 	}
 }
+
+const mailHead = "From: a@example.org\r\nSubject: s\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=B\r\n\r\n"
 
 // messages nests a message in messages, each as an attachment.
 func messages(n int) string {
