@@ -145,8 +145,8 @@ func TestACorpusTakesItsDocumentsAndConnectionsAlong(t *testing.T) {
 		d := h.file("ann", c, "a.md", "The quokka lives on Rottnest Island.")
 		project := h.insert(`INSERT INTO project (org_id, name, description, is_default, is_deleted, created_by, created_on, modified_by, modified_on) VALUES (?, 'P', '', TRUE, FALSE, '', 0, '', 0) RETURNING id`, h.org)
 		agent := h.insert(`INSERT INTO agent (org_id, project_id, owner_id, name, description, industry_area, domain, type, prefix_prompt, instructions, access, status, model, language, tags,
-				sample_q1, sample_q2, sample_q3, caching_enabled, chunk_count, react_enabled, react_max_iteration_count, is_guide, is_deleted, created_by, created_on, modified_by, modified_on)
-			VALUES (?, ?, ?, 'Zookeeper', '', '', '', '', '', '[]', 'Everyone', 'Live', '', '', '[]', '', '', '', FALSE, 8, FALSE, 1, FALSE, FALSE, '', 0, '', 0) RETURNING id`, h.org, project, h.people["ann"].UserID)
+				sample_q1, sample_q2, sample_q3, caching_enabled, chunk_count, react_enabled, react_max_iteration_count, is_guide, created_by, is_deleted, created_on, modified_by, modified_on)
+			VALUES (?, ?, ?, 'Zookeeper', '', '', '', '', '', '[]', 'Everyone', 'Live', '', '', '[]', '', '', '', FALSE, 8, FALSE, 1, FALSE, '', FALSE, 0, '', 0) RETURNING id`, h.org, project, h.people["ann"].UserID)
 		connect := func(corpusID int64, isDefault bool) {
 			h.insert(`INSERT INTO agent_corpus (org_id, agent_id, corpus_id, is_enabled, is_default, created_by, created_on, modified_by, modified_on) VALUES (?, ?, ?, TRUE, ?, '', 0, '', 0) RETURNING id`, h.org, agent, corpusID, isDefault)
 		}

@@ -71,7 +71,7 @@ func newHouse(t *testing.T, d *db.DB) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	guard := egress.New(egress.Options{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	q := job.New(d, log)
 	docs := document.New(document.Options{DB: d, Blobs: blobs, Jobs: q, Extract: pool, Fetch: guard, PublicURL: "https://atrium.example", Log: log})
@@ -141,7 +141,7 @@ func (a answer) at(path string) any {
 	if err := json.Unmarshal([]byte(a.body), &v); err != nil {
 		a.t.Fatalf("not JSON: %s", a.body)
 	}
-	for _, key := range strings.Split(path, ".") {
+	for key := range strings.SplitSeq(path, ".") {
 		switch x := v.(type) {
 		case map[string]any:
 			var ok bool

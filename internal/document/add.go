@@ -150,7 +150,7 @@ func (s *Documents) find(ctx context.Context, tx *db.Tx, orgID, corpusID int64, 
 }
 
 func (s *Documents) add(ctx context.Context, tx *db.Tx, sc authz.Scope, corpusID int64, drafts []Draft, unused map[string]bool) ([]Added, error) {
-	if _, err := s.shelfFor(ctx, tx, sc, corpusID, authz.Edit); err != nil {
+	if err := mayOn(ctx, tx, sc, corpusID, authz.Edit); err != nil {
 		return nil, err
 	}
 	if lock := tx.Pick("", `SELECT id FROM corpus WHERE id = ? FOR NO KEY UPDATE`); lock != "" {

@@ -47,7 +47,7 @@ func (s *Documents) target(ctx context.Context, tx *db.Tx, sc authz.Scope, a aut
 	case len(found) == 0:
 		return target{}, unknown(id)
 	case !found[0].May:
-		return target{}, errForbiddenDocument(id)
+		return target{}, forbidden(id)
 	}
 	return found[0], nil
 }
@@ -127,7 +127,7 @@ func (s *Documents) DeleteMany(ctx context.Context, sc authz.Scope, corpusID int
 	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
 	out := Deleted{Deleted: []int64{}, NotFound: []int64{}}
 	err := s.DB.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
-		if _, err := s.shelfFor(ctx, tx, sc, corpusID, authz.View); err != nil {
+		if err := mayOn(ctx, tx, sc, corpusID, authz.View); err != nil {
 			return err
 		}
 		found, err := s.targets(ctx, tx, sc, authz.Delete, ids)
@@ -138,7 +138,7 @@ func (s *Documents) DeleteMany(ctx context.Context, sc authz.Scope, corpusID int
 		out.Deleted, out.NotFound = out.Deleted[:0], out.NotFound[:0]
 		for _, t := range found {
 			if !t.May {
-				return errForbiddenDocument(t.ID)
+				return forbidden(t.ID)
 			}
 			out.Deleted = append(out.Deleted, t.ID)
 		}

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"slices"
 	"time"
 
 	"atrium/internal/authz"
@@ -147,29 +148,20 @@ func unknown(id int64) error {
 	return fail.NotFound("document %d is unknown or not visible to you; check the id", id)
 }
 
-// Allowed rights of the caller on a corpus, with what reading its documents needs.
-type shelf struct {
-	ID       int64 `db:"id"`
-	ModeID   int   `db:"indexing_mode_id"`
-	IndexSeq int64 `db:"index_seq"`
-	May      bool  `db:"may"`
-}
-
-// shelfFor loads a corpus that the caller sees: 404 when not, 403 when the
-// action is not allowed on it.
-func (s *Documents) shelfFor(ctx context.Context, q db.Querier, sc authz.Scope, id int64, a authz.Action) (shelf, error) {
+// mayOn tells whether the caller may do the action on a corpus: 404 when they
+// do not see it, 403 when they may not.
+func mayOn(ctx context.Context, q db.Querier, sc authz.Scope, id int64, a authz.Action) error {
 	see, seeArgs := sc.Where(authz.View, authz.Corpus, "c")
 	may, mayArgs := sc.Where(a, authz.Corpus, "c")
-	args := append(append(mayArgs, id), seeArgs...)
-	c, err := one[shelf](ctx, q, `SELECT c.id, c.indexing_mode_id, c.index_seq, CASE WHEN `+may+` THEN TRUE ELSE FALSE END AS may
-		FROM corpus c WHERE c.id = ? AND c.is_deleted = FALSE AND `+see, fail.NotFound("corpus %d is unknown or not visible to you; check the id", id), args...)
-	if err == nil && !c.May {
+	ok, err := one[bool](ctx, q, `SELECT CASE WHEN `+may+` THEN TRUE ELSE FALSE END FROM corpus c WHERE c.id = ? AND c.is_deleted = FALSE AND `+see,
+		fail.NotFound("corpus %d is unknown or not visible to you; check the id", id), slices.Concat(mayArgs, []any{id}, seeArgs)...)
+	if err == nil && !ok {
 		err = fail.Forbidden("you may see corpus %d but not change it; ask its owner for the role Editor", id)
 	}
-	return c, err
+	return err
 }
 
-// httpStatusTooMany and the like are looked at when deciding what to try again.
+// transient tells whether a failure may pass by itself.
 func transient(code fail.Code) bool {
 	switch code.Status() {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable:

@@ -51,7 +51,7 @@ func (p *progress) stopped(ctx context.Context, err error) error {
 	step := p.last
 	p.mu.Unlock()
 	e := &stopError{step: step, err: err}
-	again := false
+	var again bool
 	var unreadable *extract.Error
 	var fetching *fetchError
 	var embedding *embedError
@@ -89,8 +89,8 @@ func (p *progress) stopped(ctx context.Context, err error) error {
 // failed stores how a reading ended for good, in the transaction that ends its job.
 func (s *Documents) failed(ctx context.Context, tx *db.Tx, j *job.Job, cause error) error {
 	var t task
-	if err := j.Decode(&t); err != nil {
-		return nil // names no document that could be marked
+	if j.Decode(&t) != nil {
+		return nil // it names no document that could be marked
 	}
 	e := &stopError{code: codeInternal, reason: "reading was broken off again and again; retry, and tell your administrator if it stays"}
 	var stop *stopError

@@ -3,7 +3,6 @@ package document
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -53,7 +52,7 @@ func newBench(t testing.TB, d *db.DB, change ...func(*Options)) *bench {
 		t.Fatal(err)
 	}
 	guard := egress.New(egress.Options{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	q := job.New(d, log)
 	o := Options{DB: d, Blobs: blobs, Jobs: q, Extract: pool, Fetch: guard, PublicURL: "https://atrium.example", Log: log}
 	for _, c := range change {

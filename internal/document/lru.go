@@ -36,15 +36,15 @@ func (c *lru[K, V]) get(k K) (V, bool) {
 	return e.Value.(*lruItem[K, V]).value, true
 }
 
-// getOr gives the value of the key, making it with size 0 when it is not there.
-func (c *lru[K, V]) getOr(k K, make func() V) V {
+// getOr gives the value of the key, made fresh with size 0 when it is not there.
+func (c *lru[K, V]) getOr(k K, fresh func() V) V {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e, ok := c.items[k]; ok {
 		c.order.MoveToFront(e)
 		return e.Value.(*lruItem[K, V]).value
 	}
-	v := make()
+	v := fresh()
 	c.items[k] = c.order.PushFront(&lruItem[K, V]{key: k, value: v})
 	return v
 }

@@ -90,8 +90,8 @@ func (s *Documents) Passage(ctx context.Context, sc authz.Scope, id int64, versi
 	if end-start > maxQuote {
 		return Place{}, fail.InvalidField("end", "end: at most %d characters are shown at once", maxQuote)
 	}
-	from, to := t.byteAt(0, 0, start), 0
-	to = t.byteAt(from, start, end)
+	from := t.byteAt(0, 0, start)
+	to := t.byteAt(from, start, end)
 	p := Place{
 		DocumentID: v.DocumentID, Version: v.Number, Title: v.Name, Start: start, End: end, AccessURL: s.CitationURL(v.ID, v.Name),
 		Before: tail(t.text[:from]), Quote: t.text[from:to], After: head(t.text[to:]),

@@ -219,8 +219,8 @@ func TestAnAgentsCorpusIsQuotedToWhoMayAskIt(t *testing.T) {
 		}
 		project := b.insert(`INSERT INTO project (org_id, name, description, is_default, is_deleted, created_by, created_on, modified_by, modified_on) VALUES (?, 'P', '', TRUE, FALSE, '', 0, '', 0) RETURNING id`, b.org)
 		agent := b.insert(`INSERT INTO agent (org_id, project_id, owner_id, name, description, industry_area, domain, type, prefix_prompt, instructions, access, status, model, language, tags,
-				sample_q1, sample_q2, sample_q3, caching_enabled, chunk_count, react_enabled, react_max_iteration_count, is_guide, is_deleted, created_by, created_on, modified_by, modified_on)
-			VALUES (?, ?, ?, 'A', '', '', '', '', '', '[]', 'Everyone', 'Live', '', '', '[]', '', '', '', FALSE, 8, FALSE, 1, FALSE, FALSE, '', 0, '', 0) RETURNING id`, b.org, project, b.owner.User())
+				sample_q1, sample_q2, sample_q3, caching_enabled, chunk_count, react_enabled, react_max_iteration_count, is_guide, created_by, is_deleted, created_on, modified_by, modified_on)
+			VALUES (?, ?, ?, 'A', '', '', '', '', '', '[]', 'Everyone', 'Live', '', '', '[]', '', '', '', FALSE, 8, FALSE, 1, FALSE, '', FALSE, 0, '', 0) RETURNING id`, b.org, project, b.owner.User())
 		b.insert(`INSERT INTO agent_corpus (org_id, agent_id, corpus_id, is_enabled, is_default, created_by, created_on, modified_by, modified_on) VALUES (?, ?, ?, TRUE, FALSE, '', 0, '', 0) RETURNING id`, b.org, agent, b.corpus)
 		if p, err := b.Passage(t.Context(), b.other, a.ID, 1, 0, 5); err != nil || p.Quote != "The q" {
 			t.Errorf("with an agent it answers %+v, %v", p, err)

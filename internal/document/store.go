@@ -94,7 +94,7 @@ func Sortable() []string { return slices.Sorted(maps.Keys(sortable)) }
 
 // List is a page of a corpus's documents, and how many there are.
 func (s *Documents) List(ctx context.Context, sc authz.Scope, corpusID int64, p api.Paging, f Filter) ([]Document, int, error) {
-	if _, err := s.shelfFor(ctx, s.DB, sc, corpusID, authz.View); err != nil {
+	if err := mayOn(ctx, s.DB, sc, corpusID, authz.View); err != nil {
 		return nil, 0, err
 	}
 	where, args := sc.Where(authz.View, authz.Document, "d")
@@ -150,7 +150,7 @@ type Duplicates struct {
 // them and answered as they were asked.
 func (s *Documents) Duplicates(ctx context.Context, sc authz.Scope, corpusID int64, names, sums []string) (Duplicates, error) {
 	out := Duplicates{Files: []string{}, Content: []Duplicate{}}
-	if _, err := s.shelfFor(ctx, s.DB, sc, corpusID, authz.View); err != nil {
+	if err := mayOn(ctx, s.DB, sc, corpusID, authz.View); err != nil {
 		return out, err
 	}
 	where, args := sc.Where(authz.View, authz.Document, "d")
@@ -225,6 +225,7 @@ func (p *pieceIDs) take(ctx context.Context, n int) (int64, error) {
 	return first, nil
 }
 
-var errForbiddenDocument = func(id int64) error {
+// forbidden is the answer for a document that is seen but not to be changed.
+func forbidden(id int64) error {
 	return fail.Forbidden("you may see document %d but not change it; ask the owner of its corpus for the right", id)
 }
