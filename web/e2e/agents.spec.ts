@@ -5,7 +5,7 @@ test('an agent is made, given knowledge, changed and found', async ({ signedIn: 
   const corpus = `Shelf ${stamp}`;
   await makeCorpus(api, corpus);
   await page.goto('/agents/new');
-  await page.getByLabel('Name').fill(`Maker ${stamp}`);
+  await page.getByRole('textbox', { name: 'Name' }).fill(`Maker ${stamp}`);
   await page.getByRole('textbox', { name: 'Description' }).fill('Knows the shelf.');
   await page.getByLabel('Starter 1').fill('What is on the shelf?');
   await page.getByRole('button', { name: 'Create agent' }).click();

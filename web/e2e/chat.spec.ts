@@ -88,7 +88,7 @@ test('a conversation is renamed, deleted, brought back and deleted for good', as
     return list;
   };
   const list = await menu('Rename');
-  await page.getByLabel('Name').fill('Better words');
+  await page.getByRole('textbox', { name: 'Name' }).fill('Better words');
   await page.getByRole('button', { name: 'Save' }).click();
   await expect(list.getByRole('link', { name: 'Better words' })).toBeVisible();
   await page.reload();

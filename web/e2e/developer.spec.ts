@@ -5,7 +5,7 @@ test('a key is shown once, works, and is revoked', async ({ signedIn: page, addr
   const name = `nightly ${Date.now()}`;
   await page.goto('/developer/keys');
   await page.getByRole('button', { name: 'New key' }).first().click();
-  await page.getByLabel('Name').fill(name);
+  await page.getByRole('textbox', { name: 'Name' }).fill(name);
   await page.getByRole('button', { name: 'Create' }).click();
   const key = await page.getByRole('dialog').locator('code').first().innerText();
   await page.getByRole('button', { name: 'Copy' }).click();

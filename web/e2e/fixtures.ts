@@ -4,6 +4,8 @@ import { type APIRequestContext, test as base, expect, type Locator, type Page }
 interface Fixtures {
   /** Where the server is; a spec with a server of its own overrides it. */
   address: string;
+  /** Who signs in. */
+  account: { username: string; password: string };
   /** Messages of the browser's console that a test brings about on purpose. */
   expected: RegExp[];
   signedIn: Page;
@@ -18,6 +20,7 @@ export const credentials = () => ({
 
 export const test = base.extend<Fixtures>({
   address: async ({}, provide) => provide(process.env.ATRIUM_E2E_URL ?? ''),
+  account: async ({}, provide) => provide(credentials()),
   baseURL: async ({ address }, provide) => provide(address),
   expected: async ({}, provide) => provide([]),
   page: async ({ page, expected }, provide) => {
@@ -29,9 +32,9 @@ export const test = base.extend<Fixtures>({
     await provide(page);
     expect(said.filter((text) => !expected.some((e) => e.test(text)))).toEqual([]);
   },
-  signedIn: async ({ page, address }, provide) => {
+  signedIn: async ({ page, address, account }, provide) => {
     const answer = await page.request.post('/auth-service/api/v2/login/access-token', {
-      form: credentials(),
+      form: account,
       headers: { 'X-Atrium-Console': '1', Origin: address },
     });
     expect(answer.status(), await answer.text()).toBe(200);

@@ -1,43 +1,37 @@
 import type { Page } from '@playwright/test';
-import { expect, makeAgent, openThreads, test } from './fixtures';
+import { test as base, expect, makeAgent, openThreads } from './fixtures';
 import { admin, fakeModel, type Running, start } from './server';
 
+const words = Array.from({ length: 400 }, (_, i) => (i % 20 === 19 ? `word${i}.\n\n` : `word${i} `));
+const pause = 20; // milliseconds between two words
+
 /** These need a model whose pace is known, so they have a server of their own. */
-test.describe.configure({ mode: 'serial' });
-
-let server: Running;
-let model: Awaited<ReturnType<typeof fakeModel>>;
-let words: string[] = [];
-let pause = 20;
-
-test.beforeAll(async () => {
-  words = Array.from({ length: 400 }, (_, i) => (i % 20 === 19 ? `word${i}.\n\n` : `word${i} `));
-  pause = 20;
-  model = await fakeModel(words, pause);
-  server = await start({
-    ATRIUM_ADMIN_PASSWORD: admin.password,
-    ATRIUM_LLM_BASE_URL: model.url,
-    ATRIUM_LLM_API_KEY: 'fake',
-    ATRIUM_LLM_MODEL: 'fake',
-  });
-});
-
-test.afterAll(async () => {
-  await server.stop();
-  model.stop();
-});
-
-test.use({ address: async ({}, provide) => provide(server.url) });
-test.beforeEach(() => {
-  process.env.ATRIUM_E2E_EMAIL ??= admin.email;
-  process.env.ATRIUM_E2E_PASSWORD ??= admin.password;
+const test = base.extend<object, { slow: Running }>({
+  slow: [
+    async ({}, provide) => {
+      const model = await fakeModel(words, pause);
+      const server = await start({
+        ATRIUM_ADMIN_PASSWORD: admin.password,
+        ATRIUM_LLM_BASE_URL: model.url,
+        ATRIUM_LLM_API_KEY: 'fake',
+        ATRIUM_LLM_MODEL: 'fake',
+      });
+      await provide(server);
+      await server.stop();
+      model.stop();
+    },
+    { scope: 'worker' },
+  ],
+  address: async ({ slow }, provide) => provide(slow.url),
+  account: async ({}, provide) => provide({ username: admin.email, password: admin.password }),
 });
 
 async function begin(page: Page, question: string): Promise<void> {
+  const before = await page.locator('.prose').count();
   const field = page.getByRole('textbox', { name: /^Ask / });
   await field.fill(question);
   await field.press('Enter');
-  await expect(page.locator('.prose').last()).toContainText('word30');
+  await expect(page.locator('.prose').nth(before)).toContainText('word30');
 }
 
 test('stopping ends the answer with what there is', async ({ signedIn: page, api }) => {

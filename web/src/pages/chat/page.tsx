@@ -21,12 +21,12 @@ export function ChatPage() {
   return <ChatWith agentId={Number(agentId)} />;
 }
 
-/** Goes on with the agent that was used last, else with the first. */
+/** Goes on with the agent that was used last, else with the oldest that answers: on a new server the Guide. */
 function FindAgent() {
   const agents = useQuery(agentsQuery);
   const navigate = useNavigate();
   const kept = Number(localStorage.getItem(lastAgent));
-  const agent = agents.data?.find((a) => a.id === kept) ?? agents.data?.[0];
+  const agent = agents.data?.find((a) => a.id === kept) ?? agents.data?.findLast((a) => a.status === 'Live') ?? agents.data?.[0];
   useTitle(t.chat.title);
   useEffect(() => {
     if (agent) void navigate({ to: '/chat/$agentId', params: { agentId: String(agent.id) }, replace: true });

@@ -149,7 +149,7 @@ function OneCorpus({ id }: { id: number }) {
         <DeleteCorpus
           corpus={{ ...corpus.data, document_count: total }}
           onClose={() => setEditing(undefined)}
-          onDone={() => void navigate({ to: '/knowledge' })}
+          onDone={() => navigate({ to: '/knowledge' })}
         />
       )}
       {deleting && (

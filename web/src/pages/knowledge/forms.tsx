@@ -73,7 +73,7 @@ export function CorpusForm({ corpus, onClose }: { corpus: Corpus | undefined; on
 }
 
 /** Asks before a collection and all its documents go. */
-export function DeleteCorpus({ corpus, onClose, onDone }: { corpus: Corpus; onClose: () => void; onDone?: () => void }) {
+export function DeleteCorpus({ corpus, onClose, onDone }: { corpus: Corpus; onClose: () => void; onDone?: () => Promise<void> }) {
   const queryClient = useQueryClient();
   return (
     <Confirm
@@ -84,7 +84,8 @@ export function DeleteCorpus({ corpus, onClose, onDone }: { corpus: Corpus; onCl
       verb={t.knowledge.deleteDo}
       act={async () => {
         await api.DELETE('/api/v2/corpora/{corpus_id}', { params: { path: { corpus_id: corpus.id } } });
-        onDone?.();
+        // The view that shows it has to go first, or it would ask for what is gone.
+        await onDone?.();
         queryClient.removeQueries({ queryKey: keys.corpus(corpus.id) });
         await queryClient.invalidateQueries({ queryKey: keys.corpora, exact: true });
       }}
