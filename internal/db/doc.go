@@ -34,8 +34,8 @@
 //     and expression indexes, LIKE with Like. Cast sums and averages when the type
 //     matters. SQLite's LIKE ignores ASCII case and PostgreSQL's does not: compare
 //     lower(x) with a lowered pattern.
-//   - Partial indexes say WHERE key <> '' rather than WHERE key IS NOT NULL: the latter
-//     makes SQLite prepare every statement on the table anew each time it is run.
+//   - Partial indexes leave rows out by comparing a column with the empty text, not by
+//     IS NOT NULL: that makes SQLite prepare every statement on the table anew each time.
 //   - Everything else (full text, vectors, row locks) goes through Pick, the only
 //     branch between engines.
 //

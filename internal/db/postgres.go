@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
@@ -68,7 +67,14 @@ func (d *DB) migratePostgres(ctx context.Context) error {
 }
 
 func (d *DB) runPostgres(ctx context.Context, relaxed bool, f func(ctx context.Context, tx *Tx) error) (*Tx, error) {
-	pg, err := d.read.BeginTx(ctx, nil)
+	conn, err := d.read.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	// Statements see ctx, the commit does not: given up half-way, nobody would know how
+	// it ended.
+	pg, err := conn.BeginTx(context.WithoutCancel(ctx), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -86,10 +92,8 @@ func (d *DB) runPostgres(ctx context.Context, relaxed bool, f func(ctx context.C
 	if err := tx.call(ctx, f); err != nil {
 		return nil, err
 	}
-	if err := pg.Commit(); err != nil && !errors.Is(err, sql.ErrTxDone) {
+	if err := pg.Commit(); err != nil {
 		return nil, err
-	} else if err != nil {
-		return nil, errors.Join(ctx.Err(), err)
 	}
 	return tx, nil
 }

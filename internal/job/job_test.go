@@ -232,6 +232,32 @@ func TestARunThatLostItsLeaseCannotComplete(t *testing.T) {
 	})
 }
 
+func TestAJobThatHasJustEndedIsNotTakenForLost(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		q := queue(d)
+		q.poll = time.Millisecond
+		told := make(chan error, 1)
+		q.Handle("k", Handler{Run: func(ctx context.Context, j *Job) error {
+			err := d.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
+				// Committed, and not yet known to the queue, for many heartbeats.
+				tx.AfterCommit(func() { time.Sleep(50 * time.Millisecond) })
+				return j.Complete(ctx, tx)
+			})
+			told <- errors.Join(err, context.Cause(ctx))
+			return err
+		}})
+		start(t, q)
+		id := enqueue(t, q, Spec{Kind: "k"})
+		if err := <-told; err != nil {
+			t.Error(err)
+		}
+		if r := await(t, q, id, Done); r.Attempt != 1 {
+			t.Errorf("attempt %d", r.Attempt)
+		}
+	})
+}
+
 func TestAJobWhoseProcessDiedRunsAgainUntilItMayBeTheCause(t *testing.T) {
 	t.Parallel()
 	for crashes, want := range map[int]row{0: {Done, 3, ""}, 50: {Done, 3, ""}, maxCrashes - 1: {Failed, 3, "the server ended 100 times"}} {

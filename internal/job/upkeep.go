@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"atrium/internal/db"
@@ -162,11 +164,7 @@ func (q *Queue) held() map[int64]*run {
 // extend names the jobs, so that a row which is ours without our knowing (its commit's
 // answer was lost) runs out. A row that is locked is just being completed.
 func (q *Queue) extend(ctx context.Context, held map[int64]*run) error {
-	ids := make([]int64, 0, len(held))
-	for id := range held {
-		ids = append(ids, id)
-	}
-	list, err := json.Marshal(ids)
+	list, err := ids(held)
 	if err != nil {
 		return err
 	}
@@ -175,24 +173,31 @@ func (q *Queue) extend(ctx context.Context, held map[int64]*run) error {
 			`UPDATE job SET lease_until = ? WHERE state = 'running' AND owner = ? AND id IN (SELECT value FROM json_each(?))`,
 			`UPDATE job SET lease_until = ? WHERE id IN (SELECT id FROM job WHERE state = 'running' AND owner = ?
 			 AND id IN (SELECT value::bigint FROM json_array_elements_text(?::json)) FOR UPDATE SKIP LOCKED)`),
-			time.Now().Add(q.lease), q.owner, json.RawMessage(list))
+			time.Now().Add(q.lease), q.owner, list)
 		return err
 	})
 }
 
+// compare tells the runs that were cancelled, or that lost their job to another claim. A
+// row that has just ended under our own claim is not lost.
 func (q *Queue) compare(ctx context.Context, held map[int64]*run) error {
 	type row struct {
 		ID     int64 `db:"id"`
 		Lease  int64 `db:"lease"`
 		Cancel bool  `db:"cancel"`
 	}
-	rows, err := db.All[row](ctx, q.d, `SELECT id, lease, cancel FROM job WHERE state = 'running' AND owner = ?`, q.owner)
+	list, err := ids(held)
+	if err != nil {
+		return err
+	}
+	rows, err := db.All[row](ctx, q.d, `SELECT id, lease, cancel FROM job WHERE id IN (SELECT `+
+		q.d.Pick(`value FROM json_each(?)`, `value::bigint FROM json_array_elements_text(?::json)`)+`)`, list)
 	if err != nil {
 		return err
 	}
 	for _, row := range rows {
 		r := held[row.ID]
-		if r == nil || r.Lease != row.Lease {
+		if r.Lease != row.Lease {
 			continue
 		}
 		delete(held, row.ID)
@@ -201,11 +206,13 @@ func (q *Queue) compare(ctx context.Context, held map[int64]*run) error {
 		}
 	}
 	for _, r := range held {
-		if !r.completed.Load() {
-			r.cancel(ErrLost)
-		}
+		r.cancel(ErrLost)
 	}
 	return nil
+}
+
+func ids(held map[int64]*run) (json.RawMessage, error) {
+	return json.Marshal(slices.Collect(maps.Keys(held)))
 }
 
 // maxCrashes is how many runs of one job the process may not survive. It is
