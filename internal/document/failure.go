@@ -89,8 +89,8 @@ func (p *progress) stopped(ctx context.Context, err error) error {
 // failed stores how a reading ended for good, in the transaction that ends its job.
 func (s *Documents) failed(ctx context.Context, tx *db.Tx, j *job.Job, cause error) error {
 	var t task
-	if j.Decode(&t) != nil {
-		return nil // it names no document that could be marked
+	if err := j.Decode(&t); err != nil {
+		return err
 	}
 	e := &stopError{code: codeInternal, reason: "reading was broken off again and again; retry, and tell your administrator if it stays"}
 	var stop *stopError
