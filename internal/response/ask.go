@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"atrium/internal/agent"
 	"atrium/internal/authz"
 	"atrium/internal/db"
 	"atrium/internal/event"
@@ -106,7 +107,8 @@ func (s *Responses) Ask(ctx context.Context, sc authz.Scope, agentID int64, a As
 	if err != nil {
 		return 0, err
 	}
-	if _, err := s.Agents.ToAsk(ctx, sc, agentID); err != nil {
+	settings, err := s.Agents.ToAsk(ctx, sc, agentID)
+	if err != nil {
 		return 0, err
 	}
 	if s.full() {
@@ -123,10 +125,13 @@ func (s *Responses) Ask(ctx context.Context, sc authz.Scope, agentID int64, a As
 			return err
 		}
 		s.release(id) // of an attempt that the database gave up
-		if id, err = insert(ctx, tx, sc, agentID, t.ID, a.UserQuery, source, rand.Text(), q); err != nil {
+		r := row{OrgID: sc.Org(), AgentID: agentID, ThreadID: t.ID, ThreadTitle: t.Title, ThreadCorpus: t.CorpusID, UserID: sc.User(),
+			Question: a.UserQuery, Query: a.UserQuery, QuerySource: source, Request: q, State: Running, RunID: rand.Text()}
+		if r.ID, err = insert(ctx, tx, sc, r); err != nil {
 			return err
 		}
-		s.hold(id)
+		id = r.ID
+		s.hold(fresh{row: r, sc: sc, agent: settings, first: a.ChatThreadID == nil})
 		message := "Reading the question"
 		if err := s.Events.AppendTx(ctx, tx, stream(id), sc.Org(), event.Event{Name: evStart, Data: encode(note{Step: "start", Message: &message})}); err != nil {
 			return err
@@ -146,18 +151,30 @@ func (s *Responses) Ask(ctx context.Context, sc authz.Scope, agentID int64, a As
 func (s *Responses) full() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, at := range s.held {
-		if time.Since(at) > time.Minute {
+	for id, f := range s.held {
+		if time.Since(f.at) > time.Minute {
 			delete(s.held, id)
 		}
 	}
 	return len(s.running)+len(s.held) >= s.MaxRuns
 }
 
-func (s *Responses) hold(id int64) {
+// fresh is what a run of this process need not read again, because it was asked
+// here just now.
+type fresh struct {
+	at      time.Time
+	row     row
+	sc      authz.Scope
+	agent   agent.Settings
+	first   bool // question of its thread
+	stopped bool // before the run began
+}
+
+func (s *Responses) hold(f fresh) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held[id] = time.Now()
+	f.at = time.Now()
+	s.held[f.row.ID] = &f
 }
 
 func (s *Responses) release(id int64) {
@@ -175,7 +192,7 @@ func (s *Responses) Stop(ctx context.Context, sc authz.Scope, id int64) (Respons
 		}
 		_, err := db.Exec(ctx, tx, `UPDATE agent_response SET state = 'stopping', modified_by = ?, modified_on = ? WHERE id = ? AND org_id = ? AND state = 'running'`,
 			sc.Email(), time.Now(), id, sc.Org())
-		tx.AfterCommit(func() { s.interrupt(id, errStopped) })
+		tx.AfterCommit(func() { s.interrupt(id) })
 		return err
 	})
 	if err != nil {
@@ -186,26 +203,33 @@ func (s *Responses) Stop(ctx context.Context, sc authz.Scope, id int64) (Respons
 
 var errStopped = errors.New("response: stopped by request")
 
-// interrupt ends a run of this process.
-func (s *Responses) interrupt(id int64, cause error) {
+// interrupt stops a run of this process, also one that is about to begin.
+func (s *Responses) interrupt(id int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if cancel := s.running[id]; cancel != nil {
-		cancel(cause)
+		cancel(errStopped)
+	}
+	if f := s.held[id]; f != nil {
+		f.stopped = true
 	}
 }
 
-// enter registers a run, so that it can be stopped.
-func (s *Responses) enter(id int64, cancel context.CancelCauseFunc) (leave func()) {
+// enter registers a run, so that it can be stopped, and answers what is known of
+// it when it was asked here just now.
+func (s *Responses) enter(id int64, cancel context.CancelCauseFunc) *fresh {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	f := s.held[id]
 	delete(s.held, id)
 	s.running[id] = cancel
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.running, id)
-	}
+	return f
+}
+
+func (s *Responses) leave(id int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.running, id)
 }
 
 // ended is the last event's data, as far as Await needs it.

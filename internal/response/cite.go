@@ -1,6 +1,7 @@
 package response
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -48,7 +49,7 @@ func (c *citer) write(s string) string {
 // citation that never became whole is dropped.
 func (c *citer) close() string {
 	from := c.text.Len()
-	if c.open >= 0 && len(c.held) > c.open+1 {
+	if c.open >= 0 && bytes.ContainsAny(c.held[c.open:], "0123456789") {
 		c.held, c.open = c.held[:0], -1 // the spaces before it go too
 	}
 	c.release()

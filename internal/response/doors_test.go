@@ -180,7 +180,7 @@ func TestAFollowUpIsUnderstoodInItsConversation(t *testing.T) {
 		b := newBench(t, d, m)
 		id := b.agent()
 		first := b.do("ann", "POST", askPath(id), q("Tell me of mallards, those that swim on the pond of the park near the old mill of the town")).want(t, 200)
-		if first.at("data.total_tokens") != 15.0 || first.text("data.chat_thread_name") != "Tell me of mallards, those that swim on the pond of the…" {
+		if first.at("data.total_tokens") != 15.0 || first.text("data.chat_thread_name") != "Tell me of mallards, those that swim on the pond of the park…" {
 			t.Errorf("%s", first.Body)
 		}
 		second := b.do("ann", "POST", askPath(id), q("And what do they eat?", "chat_thread_id", first.id("data.thread_id"))).want(t, 200)
@@ -339,10 +339,19 @@ func TestAnAgentWithoutDocumentsSaysSo(t *testing.T) {
 
 func TestAPersonWhoWasSuspendedGetsNoAnswer(t *testing.T) {
 	t.Parallel()
-	each(t, offline.New(), func(t *testing.T, b *bench) {
-		id := b.agent()
+	each(t, hanging{}, func(t *testing.T, b *bench) {
+		res := b.open(context.WithoutCancel(t.Context()), "ann", "POST", askPath(b.agent())+"/stream", q("What do mallards eat?"))
+		var before []heard
+		b.read(res, func(h heard) error {
+			before = append(before, h)
+			return errEnough
+		})
 		exec(t, b.d, `UPDATE users SET is_active = FALSE WHERE id = ?`, b.people.scope("ann").User())
-		b.do("ann", "POST", askPath(id), q("What do mallards eat?")).want(t, 403)
+		b.restart(says("pondweed"))
+		after := rest(b, before)
+		if last := after[len(after)-1]; last.Name != evError || at(last.Data, "output.error.code") != "forbidden" || spoken(after) != "" {
+			t.Errorf("%s", last.Raw)
+		}
 	})
 }
 

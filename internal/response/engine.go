@@ -24,6 +24,7 @@ type run struct {
 	s       *Responses
 	work    context.Context
 	row     row
+	first   bool // question of its thread, as far as is known
 	sc      authz.Scope
 	agent   agent.Settings
 	model   llm.Provider
@@ -69,36 +70,32 @@ func (s *Responses) run(ctx context.Context, j *job.Job) error {
 	}
 	work, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer s.enter(t.ResponseID, cancel)()
-	rw, err := db.One[row](ctx, s.DB, `SELECT `+columns+joinedTables+`WHERE r.id = ?`, t.ResponseID)
-	if err != nil {
-		return err
+	f := s.enter(t.ResponseID, cancel)
+	defer s.leave(t.ResponseID)
+	var events []event.Event
+	if f == nil {
+		var err error
+		if f, events, err = s.reopen(ctx, t.ResponseID); err != nil || f == nil {
+			return err
+		}
 	}
-	switch rw.State {
-	case Running:
-	case stopping:
+	if f.stopped {
 		cancel(errStopped)
-	default:
-		return nil
-	}
-	events, err := s.written(ctx, s.DB, rw.ID)
-	if err != nil {
-		return err
 	}
 	if s.DB.Engine() == db.Postgres {
-		go s.watch(work, rw.ID, cancel) // another process may take the request to stop
+		go s.watch(work, f.row.ID, cancel) // another process may take the request to stop
 	}
 	work, end := context.WithTimeoutCause(work, s.MaxTime, errTooLong)
 	defer end()
-	r := &run{s: s, work: work, row: rw, query: rw.Question, room: passageBudget, asked: map[string]bool{}, refs: map[int]Reference{}}
-	r.journal = newJournal(ctx, s.DB, s.Events, stream(rw.ID), rw.OrgID, func(err error) { cancel(fmt.Errorf("response: the events cannot be written: %w", err)) })
+	r := &run{s: s, work: work, row: f.row, first: f.first, sc: f.sc, agent: f.agent, query: f.row.Question, room: passageBudget, asked: map[string]bool{}, refs: map[int]Reference{}}
+	r.journal = newJournal(ctx, s.DB, s.Events, stream(r.row.ID), r.row.OrgID, func(err error) { cancel(fmt.Errorf("response: the events cannot be written: %w", err)) })
 	defer r.journal.close()
 	sent, begun := sentText(events)
 	r.out = newWriter(r, sent)
 	if begun {
 		r.journal.add(status(stepRestart, "Going on after an interruption"))
 	}
-	err = r.answer(work)
+	err := r.answer(work)
 	if werr := r.journal.flush(); ctx.Err() != nil || werr != nil {
 		return cmp.Or(ctx.Err(), werr)
 	}
@@ -108,6 +105,17 @@ func (s *Responses) run(ctx context.Context, j *job.Job) error {
 		r.out.takeOver() // an earlier run had sent more: that is the answer
 	}
 	return r.end(ctx, j, verdict)
+}
+
+// reopen reads a response that another process, or this one before it was
+// restarted, has taken, and what was sent of it; nil when it has ended.
+func (s *Responses) reopen(ctx context.Context, id int64) (*fresh, []event.Event, error) {
+	r, err := db.One[row](ctx, s.DB, `SELECT `+columns+joinedTables+`WHERE r.id = ?`, id)
+	if err != nil || r.State != Running && r.State != stopping {
+		return nil, nil, err
+	}
+	events, err := s.written(ctx, s.DB, id)
+	return &fresh{row: r, stopped: r.State == stopping}, events, err
 }
 
 // watch looks whether a run was stopped through another process.
@@ -298,18 +306,20 @@ func (r *run) keep(name, message, detail string, start time.Time, u llm.Usage) {
 // open finds out who asks whom over what.
 func (r *run) open(ctx context.Context) error {
 	var err error
-	if r.sc, err = asker(ctx, r.s.DB, r.row); err != nil {
-		return err
-	}
-	if r.agent, err = r.s.Agents.ToAsk(ctx, r.sc, r.row.AgentID); err != nil {
-		return err
+	if r.agent.ID == 0 {
+		if r.sc, err = asker(ctx, r.s.DB, r.row); err != nil {
+			return err
+		}
+		if r.agent, err = r.s.Agents.ToAsk(ctx, r.sc, r.row.AgentID); err != nil {
+			return err
+		}
 	}
 	r.model, r.price = r.s.Models.Pick(ctx, r.sc, r.agent)
 	if r.shelves, err = r.s.shelves(ctx, r.sc, r.agent.ID, r.row.ThreadCorpus, r.row.Request); err != nil {
 		return err
 	}
 	r.turns = r.row.Request.History
-	if len(r.turns) == 0 {
+	if len(r.turns) == 0 && !r.first {
 		var past []Turn
 		if past, err = history(ctx, r.s.DB, r.row); err == nil {
 			r.turns = recent(past)

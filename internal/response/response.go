@@ -84,7 +84,7 @@ type Responses struct {
 	Options
 
 	mu      sync.Mutex
-	held    map[int64]time.Time               // asked here and not begun yet
+	held    map[int64]*fresh                  // asked here and not begun yet
 	running map[int64]context.CancelCauseFunc // the runs of this process
 }
 
@@ -103,7 +103,7 @@ func New(o Options) *Responses {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	s := &Responses{Options: o, held: map[int64]time.Time{}, running: map[int64]context.CancelCauseFunc{}}
+	s := &Responses{Options: o, held: map[int64]*fresh{}, running: map[int64]context.CancelCauseFunc{}}
 	o.Jobs.Handle(jobKind, job.Handler{
 		Workers: o.MaxRuns, Timeout: o.MaxTime + time.Minute, MaxAttempts: maxAttempts,
 		Backoff: func(attempt int) time.Duration { return time.Duration(attempt) * 200 * time.Millisecond },

@@ -201,13 +201,13 @@ func stepsOf(ctx context.Context, q db.Querier, ids []int64) ([]stepRow, error) 
 }
 
 // insert writes a response that is to be answered.
-func insert(ctx context.Context, tx *db.Tx, sc authz.Scope, agentID, threadID int64, question, source, runID string, q request) (int64, error) {
+func insert(ctx context.Context, tx *db.Tx, sc authz.Scope, r row) (int64, error) {
 	now := time.Now()
 	return db.One[int64](ctx, tx, `INSERT INTO agent_response (org_id, agent_id, thread_id, user_id, question, query, query_source, request, state,
 		answer, message, reference_list, followup_questions, passages, thoughts, agent_mode, model, run_id, cache_key, cache_hit, blocked, guardrail_triggered,
 		prompt_tokens, completion_tokens, cost, is_cleared, is_deleted, created_by, created_on, modified_by, modified_on)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', '', '[]', '[]', '[]', '[]', '', '', ?, '', FALSE, FALSE, FALSE, 0, 0, 0, FALSE, FALSE, ?, ?, ?, ?) RETURNING id`,
-		sc.Org(), agentID, threadID, sc.User(), question, question, source, db.JSON(q), Running, runID, sc.Email(), now, sc.Email(), now)
+		sc.Org(), r.AgentID, r.ThreadID, sc.User(), r.Question, r.Query, r.QuerySource, db.JSON(r.Request), r.State, r.RunID, sc.Email(), now, sc.Email(), now)
 }
 
 // keepPassages stores what the answer will be written from, so that a run after
