@@ -51,14 +51,13 @@ func (t *Told) UnmarshalJSON(b []byte) error {
 // Schema describes the forms that are taken.
 func (Told) Schema(api.Registry) *api.Schema {
 	most := maxInstructions
-	return &api.Schema{OneOf: []*api.Schema{
+	return &api.Schema{AnyOf: []*api.Schema{
 		{Type: "array", MaxItems: &most, Items: &api.Schema{Type: "string"}},
-		{Type: "array", MaxItems: &most, MinItems: new(1), Items: &api.Schema{
+		{Type: "array", MaxItems: &most, Items: &api.Schema{
 			Type: "object", Required: []string{"instruction"}, AdditionalProperties: true,
 			Properties: map[string]*api.Schema{"instruction": {Type: "string"}},
 		}},
-		{Type: "string"},
-		{Type: "null"},
+		{Type: "string", Description: "One of these as JSON text."},
 	}}
 }
 

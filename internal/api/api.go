@@ -75,6 +75,8 @@ type API struct {
 	opts Options
 	ops  []Op
 	spec []byte
+	// refused are routes that only say which methods their address takes.
+	refused map[string]bool
 }
 
 // Schema and Registry let a type describe itself, by a method
@@ -105,10 +107,14 @@ func (m prefixless) HandleFunc(pattern string, h func(http.ResponseWriter, *http
 	m.ServeMux.HandleFunc(method+" "+trimService(path), h)
 }
 
-// New makes an API without operations.
-func New(o Options) *API {
+// The framework keeps these for the whole process.
+func init() {
 	huma.NewError = newError
 	huma.DefaultArrayNullable = false
+}
+
+// New makes an API without operations.
+func New(o Options) *API {
 	reg := huma.NewMapRegistry("#/components/schemas/", schemaName)
 	cfg := huma.Config{
 		OpenAPI: &huma.OpenAPI{
@@ -136,7 +142,7 @@ func New(o Options) *API {
 	}
 	cfg.AllowAdditionalPropertiesByDefault = true
 	mux := http.NewServeMux()
-	a := &API{mux: mux, opts: o}
+	a := &API{mux: mux, opts: o, refused: map[string]bool{}}
 	a.huma = humago.New(prefixless{mux}, cfg)
 	return a
 }
@@ -402,11 +408,12 @@ func upper(s string) string {
 // before the first is served.
 func (a *API) Seal() error {
 	a.bound()
-	b, err := json.MarshalIndent(a.huma.OpenAPI(), "", "  ")
+	a.close()
+	b, err := a.describe()
 	if err != nil {
 		return fmt.Errorf("describe operations: %w", err)
 	}
-	a.spec = append(b, '\n')
+	a.spec = b
 	return nil
 }
 

@@ -42,8 +42,28 @@ func (a *API) gate(o Op) func(huma.Context, func(huma.Context)) {
 			a.writeFailure(r.Context(), w, err)
 			return
 		}
+		if err := a.unsaid(o, r); err != nil {
+			a.writeFailure(r.Context(), w, err)
+			return
+		}
 		next(huma.WithContext(hc, authz.With(r.Context(), authz.For(p))))
 	}
+}
+
+// unsaid refuses a query parameter that is there without a value, where text
+// alone could be empty; the framework would take it for absent.
+func (a *API) unsaid(o Op, r *http.Request) error {
+	if raw := r.URL.RawQuery + "&"; !strings.Contains(raw, "=&") {
+		return nil
+	}
+	q := r.URL.Query()
+	for _, p := range a.operation(o).Parameters {
+		if p.In != "query" || !q.Has(p.Name) || q.Get(p.Name) != "" || p.Schema.Type == huma.TypeString && p.Schema.Enum == nil {
+			continue
+		}
+		return fail.InvalidField(p.Name, "%s: it has no value; give one or leave it out", p.Name)
+	}
+	return nil
 }
 
 type requestKey struct{}
@@ -107,7 +127,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx := context.WithValue(r.Context(), requestKey{}, x)
 	r = r.WithContext(ctx)
 	x.r = r
-	if path := trimService(r.URL.Path); path != r.URL.Path {
+	asked := r.URL.Path
+	if path := trimService(asked); path != asked {
 		u := *r.URL
 		u.Path, u.RawPath = path, ""
 		r.URL = &u
@@ -128,30 +149,51 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				slog.Int("status", rec.status), slog.Duration("took", time.Since(start)), slog.String("request_id", id))
 		}
 	}()
-	if _, pattern := a.mux.Handler(r); pattern == "" {
-		a.unknown(ctx, rec, r)
+	if _, pattern := a.mux.Handler(r); pattern == "" || a.refused[pattern] {
+		a.unknown(ctx, rec, r, asked)
 		return
 	}
 	a.mux.ServeHTTP(rec, r)
 }
 
-func (a *API) unknown(ctx context.Context, w http.ResponseWriter, r *http.Request) {
-	var allowed []string
-	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
-		probe := &http.Request{Method: m, URL: r.URL, Host: r.Host}
-		if _, pattern := a.mux.Handler(probe); pattern != "" {
-			allowed = append(allowed, m)
+// unknown answers a request that no operation takes: 405 with the methods that
+// the address does take, as its description lists them, or 404.
+func (a *API) unknown(ctx context.Context, w http.ResponseWriter, r *http.Request, asked string) {
+	var best string // the most particular route of the address
+	var routes []string
+	for _, m := range methods {
+		if _, pattern := a.mux.Handler(&http.Request{Method: m, URL: r.URL, Host: r.Host}); pattern != "" && !a.refused[pattern] {
+			routes = append(routes, pattern)
+			if _, path, _ := strings.Cut(pattern, " "); best == "" || strings.Count(path, "{") < strings.Count(best, "{") {
+				best = path
+			}
 		}
 	}
-	if len(allowed) == 0 {
+	if best == "" {
 		a.writeFailure(ctx, w, fail.NotFound("there is no such address; see /docs for the operations"))
 		return
 	}
-	if slices.Contains(allowed, http.MethodGet) {
-		allowed = append(allowed, http.MethodHead)
+	prefix := strings.TrimSuffix(asked, r.URL.Path)
+	var declared, taken []string
+	for _, route := range routes {
+		method, path, _ := strings.Cut(route, " ")
+		if path != best {
+			continue
+		}
+		taken = append(taken, method)
+		if slices.ContainsFunc(a.ops, func(o Op) bool { return o.Method() == method && o.Path() == prefix+path }) {
+			declared = append(declared, method)
+		}
 	}
-	w.Header().Set("Allow", strings.Join(allowed, ", "))
-	a.writeFailure(ctx, w, &fail.Error{Code: fail.CodeNoMethod, Message: "this address does not take " + r.Method + "; it takes " + strings.Join(allowed, ", ")})
+	if len(declared) > 0 {
+		taken = declared
+	}
+	if slices.Contains(taken, http.MethodGet) {
+		taken = append(taken, http.MethodHead)
+	}
+	allow := strings.Join(taken, ", ")
+	w.Header().Set("Allow", allow)
+	a.writeFailure(ctx, w, &fail.Error{Code: fail.CodeNoMethod, Message: "this address does not take " + r.Method + "; it takes " + allow})
 }
 
 // Knows tells whether a path belongs to an operation, whatever the method.

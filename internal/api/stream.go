@@ -53,6 +53,16 @@ func (e *Events) Flush() error {
 	return e.rc.Flush()
 }
 
+// eventSchema describes one event of a stream.
+var eventSchema = &huma.Schema{
+	Type: "object", Required: []string{"event", "data"},
+	Properties: map[string]*huma.Schema{
+		"id":    {Type: "string", Description: "To go on from, as Last-Event-ID."},
+		"event": {Type: "string", Description: "What the event is."},
+		"data":  {Type: "string", Description: "One line of JSON."},
+	},
+}
+
 // Stream declares an operation that answers an event stream. start runs first
 // and may still fail with an envelope; what it returns then writes the events,
 // until it ends or the client goes away, which ends its context.
@@ -60,7 +70,7 @@ func Stream[In any](a *API, o Op, start func(context.Context, *In) (func(context
 	h := a.declare(o, reflect.TypeFor[In]())
 	h.Responses = map[string]*huma.Response{"200": {
 		Description: "Events, each an id, a name and one line of JSON.",
-		Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: "string"}}},
+		Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: eventSchema}},
 	}}
 	huma.Register(a.huma, h, func(ctx context.Context, in *In) (*huma.StreamResponse, error) {
 		run, err := start(ctx, in)

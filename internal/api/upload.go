@@ -208,7 +208,7 @@ func formSchema(t reflect.Type, reg huma.Registry) *huma.Schema {
 		f := t.Field(i)
 		name := f.Tag.Get("form")
 		if f.Type == reflect.TypeFor[[]byte]() {
-			s.Properties[name] = &huma.Schema{Type: "string", Format: "binary", Description: f.Tag.Get("doc")}
+			s.Properties[name] = &huma.Schema{Type: "string", Format: "binary", MinLength: new(1), Description: f.Tag.Get("doc")}
 		} else {
 			s.Properties[name] = huma.SchemaFromField(reg, f, "")
 		}

@@ -80,7 +80,7 @@ func (s *Documents) Passage(ctx context.Context, sc authz.Scope, id int64, versi
 	}
 	switch {
 	case start >= t.points:
-		return Place{}, fail.InvalidField("start", "start: the text of this version has %d characters", t.points)
+		return Place{}, fail.NotFound("the text of this version has only %d characters; check start", t.points)
 	case end == 0:
 		end = min(start+2*around, t.points)
 	case end <= start:

@@ -2,6 +2,7 @@ package response
 
 import (
 	"context"
+	"errors"
 	"math"
 	"strconv"
 	"strings"
@@ -35,7 +36,7 @@ type ofThread struct {
 	ThreadID     int64  `path:"chat_thread_id" minimum:"1"`
 	Page         int    `query:"page" minimum:"1" maximum:"1000000" default:"1" doc:"Page to answer, from 1."`
 	PageSize     int    `query:"page_size" minimum:"1" maximum:"200" default:"200" doc:"Items a page."`
-	Sort         string `query:"sort" default:"created_on" maxLength:"64" doc:"created_on or modified_on; a leading minus turns it round."`
+	Sort         string `query:"sort" default:"created_on" enum:"created_on,-created_on,modified_on,-modified_on" doc:"Field to order by; a leading minus turns it round."`
 	Search       string `query:"search" maxLength:"200" doc:"Text that the question or the answer holds, whatever the case."`
 	IncludeSteps bool   `query:"include_steps" doc:"Whether the steps come along."`
 }
@@ -190,7 +191,7 @@ func (in *resuming) from() (int64, error) {
 	}
 	id, after := eventID(in.LastID)
 	if id != in.ID {
-		return 0, fail.InvalidField("Last-Event-ID", "Last-Event-ID: %s is an event of another response", in.LastID)
+		return 0, fail.Conflict("Last-Event-ID %s is an event of another response; leave it out to begin at the start", in.LastID)
 	}
 	return after, nil
 }
@@ -234,6 +235,9 @@ func (s *Responses) follow(ctx context.Context, id, after int64, out *api.Events
 		}
 		timer.Reset(s.Heartbeat)
 	})
+	if after == 0 {
+		timer.Stop() // start is the first event
+	}
 	mu.Unlock()
 	defer timer.Stop()
 	err := s.Events.Read(ctx, stream(id), after, func(es []event.Event) error {
@@ -244,10 +248,16 @@ func (s *Responses) follow(ctx context.Context, id, after int64, out *api.Events
 			out.Add(last, e.Name, e.Data)
 		}
 		timer.Reset(s.Heartbeat)
-		return out.Flush()
+		if out.Flush() != nil {
+			cancel()
+		}
+		return ctx.Err()
 	})
 	mu.Lock()
 	defer mu.Unlock()
+	if ctx.Err() != nil || errors.Is(err, event.ErrClosed) {
+		err = nil // the client is gone, or resumes when the server is back
+	}
 	cancel() // no beat after the last event
 	return err
 }
