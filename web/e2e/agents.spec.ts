@@ -10,7 +10,7 @@ test('an agent is made, given knowledge, changed and found', async ({ signedIn: 
   await page.getByLabel('Starter 1').fill('What is on the shelf?');
   await page.getByRole('button', { name: 'Create agent' }).click();
   await expect(page).toHaveURL(/\/agents\/\d+$/);
-  await page.getByRole('button', { name: 'Connect a collection' }).click();
+  await page.getByRole('button', { name: 'Connect a corpus' }).click();
   await page.getByRole('menuitem', { name: corpus }).click();
   const use = page.getByRole('switch', { name: `Use ${corpus}` });
   await expect(use).toBeChecked();

@@ -6,7 +6,7 @@ test('an answer comes with sources that open at their place', async ({ signedIn:
   await page.goto(`/chat/${await guide(api)}`);
   await ask(page, question);
   await expect(page).toHaveURL(/\/chat\/\d+\/\d+$/);
-  const source = page.getByRole('button', { name: /^Source 1: / }).first();
+  const source = page.getByRole('button', { name: /^Citation 1: / }).first();
   await source.click();
   await expect(page).toHaveURL(/cite=\d+-1/);
   const mark = page.locator('mark');

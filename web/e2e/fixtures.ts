@@ -50,7 +50,7 @@ export async function makeAgent(api: APIRequestContext, fields: object): Promise
   return make(api, '/api/v2/agents', fields);
 }
 
-/** Makes a collection by the API; answers its id. */
+/** Makes a corpus by the API; answers its id. */
 export async function makeCorpus(api: APIRequestContext, name: string): Promise<number> {
   return make(api, '/api/v2/corpora', { name });
 }
@@ -109,6 +109,6 @@ export const narrow = (page: Page) => (page.viewportSize()?.width ?? 0) < 1024;
 
 /** Brings the list of conversations into view. */
 export async function openThreads(page: Page): Promise<Locator> {
-  if (narrow(page)) await page.getByRole('button', { name: 'Show conversations' }).click();
-  return page.getByRole('navigation', { name: 'Conversations' });
+  if (narrow(page)) await page.getByRole('button', { name: 'Show threads' }).click();
+  return page.getByRole('navigation', { name: 'Threads' });
 }

@@ -22,15 +22,15 @@ test('chat before and after a question, with a source', async ({ signedIn: page,
   await page.locator('summary').click();
   await page.getByRole('button', { name: 'Poor answer' }).click();
   await checkView(page);
-  await page.getByRole('button', { name: /^Source 1: / }).first().click();
+  await page.getByRole('button', { name: /^Citation 1: / }).first().click();
   await expect(page.locator('mark')).toBeVisible();
   await checkView(page);
 });
 
 test('conversations on a phone', async ({ signedIn: page, api }) => {
   await page.goto(`/chat/${await guide(api)}`);
-  if (narrow(page)) await page.getByRole('button', { name: 'Show conversations' }).click();
-  await expect(page.getByRole('navigation', { name: 'Conversations' })).toBeVisible();
+  if (narrow(page)) await page.getByRole('button', { name: 'Show threads' }).click();
+  await expect(page.getByRole('navigation', { name: 'Threads' })).toBeVisible();
   await checkView(page);
 });
 
@@ -51,7 +51,7 @@ for (const [name, address, title] of places) {
   });
 }
 
-test('a collection: empty, full, one document, the search over all', async ({ signedIn: page, api }) => {
+test('a corpus: empty, full, one document, the search over all', async ({ signedIn: page, api }) => {
   const id = await makeCorpus(api, `View ${Date.now()}`);
   await page.goto(`/knowledge/${id}`);
   const empty = page.getByRole('heading', { name: 'No documents yet' });
@@ -61,7 +61,7 @@ test('a collection: empty, full, one document, the search over all', async ({ si
     { name: 'a file with a name that is much longer than any column of the table can be.txt', text: 'words to read' },
     { name: 'bad.pdf', text: '%PDF-1.4 no', type: 'application/pdf' },
   ]);
-  await expect(page.getByText('1 of 2 ready')).toBeVisible({ timeout: 20_000 });
+  await expect(page.getByText('1 of 2 completed')).toBeVisible({ timeout: 20_000 });
   await checkView(page);
   await page.getByRole('link', { name: /much longer/ }).click();
   await expect(page.getByRole('region', { name: /much longer/ })).toContainText('words to read');

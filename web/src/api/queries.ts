@@ -13,6 +13,7 @@ export const keys = {
   threads: (agentId: number) => ['threads', agentId] as const,
   thread: (id: number) => ['thread', id] as const,
   responses: (threadId: number) => ['thread', threadId, 'responses'] as const,
+  thoughts: (responseId: number) => ['thoughts', responseId] as const,
   threadDocuments: (threadId: number) => ['thread', threadId, 'documents'] as const,
   corpora: ['corpora'] as const,
   corpus: (id: number) => ['corpora', id] as const,
@@ -84,6 +85,21 @@ export const responsesQuery = (threadId: number) =>
         )
       ).agent_responses ?? [],
     staleTime: 60_000,
+  });
+
+export const thoughtsQuery = (responseId: number) =>
+  queryOptions({
+    queryKey: keys.thoughts(responseId),
+    queryFn: async ({ signal }) =>
+      (
+        await take(
+          api.GET('/api/v2/agent-responses/{agent_response_id}/thoughts', {
+            signal,
+            params: { path: { agent_response_id: responseId } },
+          }),
+        )
+      ).thoughts ?? [],
+    staleTime: Infinity,
   });
 
 export const threadDocumentsQuery = (threadId: number) =>

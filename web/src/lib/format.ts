@@ -20,8 +20,9 @@ export function count(n: number): string {
   return new Intl.NumberFormat().format(n);
 }
 
-/** A time span in milliseconds, such as "0.8 s" or "2 min 5 s". */
+/** A time span in milliseconds, such as "12 ms", "1.8 s" or "2 min 5 s". */
 export function span(ms: number): string {
+  if (ms < 1000) return `${Math.max(1, Math.round(ms))} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
   const seconds = Math.round(ms / 1000);
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;

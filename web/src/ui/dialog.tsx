@@ -30,7 +30,7 @@ export function Dialog({
     <Base.Root open={open} onOpenChange={(o) => !o && onClose()}>
       <Base.Portal>
         <Base.Overlay className={overlay} />
-        <Base.Content className={cx(panel, wide && 'max-w-2xl')} {...(hint ? {} : { 'aria-describedby': undefined })}>
+        <Base.Content onInteractOutside={keepForToasts} className={cx(panel, wide && 'max-w-2xl')} {...(hint ? {} : { 'aria-describedby': undefined })}>
           <header className="flex items-start gap-2 px-5 pt-4">
             <div className="min-w-0 grow">
               <Base.Title className="text-base font-semibold">{title}</Base.Title>
@@ -105,6 +105,11 @@ export function Confirm({
   );
 }
 
+/** Undo and the like stand over everything: pressing them closes nothing beneath. */
+function keepForToasts(e: CustomEvent<{ originalEvent: Event }>): void {
+  if ((e.target as HTMLElement | null)?.closest('[data-toasts]')) e.preventDefault();
+}
+
 /** A pane that slides over the page from one side, for narrow screens. */
 export function Sheet({
   open,
@@ -126,6 +131,7 @@ export function Sheet({
         <Base.Content
           aria-describedby={undefined}
           tabIndex={-1}
+          onInteractOutside={keepForToasts}
           // The first button may be a disabled one or open a tip: the pane itself is a calmer start.
           onOpenAutoFocus={(e) => {
             e.preventDefault();

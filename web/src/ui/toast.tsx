@@ -49,6 +49,7 @@ export function Toasts() {
   const pending = useSyncExternalStore(undoList.subscribe, undoList.snapshot);
   return (
     <div
+      data-toasts
       role="status"
       aria-live="polite"
       className="pointer-events-none fixed inset-x-4 bottom-20 z-50 mx-auto flex max-w-sm flex-col gap-2 lg:bottom-6"

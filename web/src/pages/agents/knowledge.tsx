@@ -9,7 +9,7 @@ import { Button, IconButton } from '../../ui/button';
 import { Menu, MenuItem } from '../../ui/menu';
 import { ErrorLine, Skeleton } from '../../ui/state';
 
-/** The collections that an agent answers from. Each change is saved at once. */
+/** The corpora that an agent answers from. Each change is saved at once. */
 export function AgentKnowledge({ agentId, mayEdit }: { agentId: number; mayEdit: boolean }) {
   const queryClient = useQueryClient();
   const connected = useQuery(agentCorporaQuery(agentId));

@@ -6,6 +6,7 @@ import { keys, threadDocumentsQuery } from '../../api/queries';
 import type { Doc } from '../../api/types';
 import type { Dropped } from '../../lib/drop';
 import { send } from '../../lib/upload';
+import { t } from '../../strings';
 import { isSettled } from '../knowledge/steps';
 
 /** A file of the conversation as its chip shows it. */
@@ -106,7 +107,7 @@ async function attachmentCorpus(threadId: number): Promise<number> {
   if (thread.corpus_id) return thread.corpus_id;
   const corpus = await take(
     api.POST('/api/v2/corpora', {
-      body: { name: `Attachments of conversation ${threadId}`, corpus_type: 'attachment', indexing_mode_id: basicMode },
+      body: { name: t.chat.attachmentCorpus(threadId), corpus_type: 'attachment', indexing_mode_id: basicMode },
     }),
   );
   await api.POST('/api/v2/chat-threads/{chat_thread_id}/corpora/{corpus_id}', {

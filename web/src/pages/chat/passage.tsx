@@ -49,7 +49,7 @@ export function PassagePane({
           <bdi>{reference.title}</bdi>
         </p>
         <p className="text-xs text-muted">
-          {[page ? t.chat.passagePage(page) : '', passage.data?.heading ?? ''].filter(Boolean).join(' · ')}
+          {[page ? t.chat.passagePage(page) : '', (passage.data?.heading ?? '').replaceAll(' > ', ' › ')].filter(Boolean).join(' · ')}
         </p>
       </div>
       {/* The text may be longer than the pane: the keyboard must reach its end. */}

@@ -1,8 +1,7 @@
-import { ChevronRight, Pencil, RotateCcw, ThumbsDown, ThumbsUp } from 'lucide-react';
+import { Pencil, RotateCcw, ThumbsDown, ThumbsUp } from 'lucide-react';
 import { type FormEvent, type KeyboardEvent, memo, useMemo, useState, useSyncExternalStore } from 'react';
-import type { AgentResponse, Step } from '../../api/types';
+import type { AgentResponse } from '../../api/types';
 import type { LiveAnswer, LiveView } from '../../lib/live';
-import { span } from '../../lib/format';
 import { t } from '../../strings';
 import { Button, IconButton } from '../../ui/button';
 import { CopyIcon } from '../../ui/copy';
@@ -11,6 +10,7 @@ import { Textarea } from '../../ui/field';
 import { ErrorLine } from '../../ui/state';
 import { Feedback, useVote } from './feedback';
 import { type Cites, Markdown } from './markdown';
+import { Work } from './work';
 
 /** What a turn can ask of the conversation around it. All are stable. */
 export interface TurnActs {
@@ -123,54 +123,6 @@ function QuestionBubble({ question, busy, onAsk }: { question: string; busy: boo
       </div>
     </form>
   );
-}
-
-/** The steps and thoughts behind an answer, as one quiet line that unfolds. */
-function Work({ view, stored }: { view: LiveView | undefined; stored: AgentResponse | undefined }) {
-  const working = !stored && (view?.state === 'waiting' || view?.state === 'writing');
-  const steps: { text: string; note: string }[] = stored
-    ? (stored.response_steps ?? []).map(describe)
-    : (view?.steps ?? []).map((text) => ({ text, note: '' }));
-  const thoughts = view?.thoughts ?? '';
-  if (!working && steps.length === 0 && !thoughts) return null;
-  let line: string;
-  if (working) line = view?.stopping ? t.chat.stopping : (steps.at(-1)?.text ?? t.chat.working);
-  else line = summary(steps.length, stored);
-  return (
-    <details className="group/work text-[0.8125rem] text-muted">
-      <summary className="inline-flex cursor-pointer list-none items-center gap-1.5 rounded hover:text-text [&::-webkit-details-marker]:hidden">
-        {working && <span className="pulse size-2 rounded-full bg-accent" aria-hidden />}
-        <span>{line}</span>
-        <ChevronRight className="size-3.5 transition-transform group-open/work:rotate-90 rtl:rotate-180" aria-hidden />
-      </summary>
-      <div className="mt-2 flex flex-col gap-2 border-s-2 border-line ps-3">
-        <ol aria-label={t.chat.howItWorked} className="flex flex-col gap-1">
-          {steps.map((s, i) => (
-            <li key={i} className="flex gap-3">
-              <span className="min-w-0 grow">{s.text}</span>
-              <span className="shrink-0 tabular-nums">{s.note}</span>
-            </li>
-          ))}
-        </ol>
-        {thoughts && (
-          <div>
-            <p className="font-medium">{t.chat.thoughts}</p>
-            <p className="max-h-60 overflow-y-auto whitespace-pre-wrap">{thoughts}</p>
-          </div>
-        )}
-      </div>
-    </details>
-  );
-}
-
-function describe(step: Step): { text: string; note: string } {
-  return { text: [step.message || step.step_name, step.detail].filter(Boolean).join(': '), note: step.duration_ms ? span(step.duration_ms) : '' };
-}
-
-function summary(steps: number, stored: AgentResponse | undefined): string {
-  const sources = stored?.response.references?.length ?? 0;
-  const took = (stored?.response_steps ?? []).reduce((sum, s) => sum + (s.duration_ms ?? 0), 0);
-  return [sources > 0 && t.chat.sources(sources), t.chat.steps(steps), took > 0 && span(took)].filter(Boolean).join(' · ');
 }
 
 /** What one can do with a finished answer. */

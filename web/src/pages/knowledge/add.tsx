@@ -64,7 +64,7 @@ function Pickers({ files, folder, onAdd }: { files: RefObject<HTMLInputElement |
   );
 }
 
-/** A collection with nothing in it: where to begin. */
+/** A corpus with nothing in it: where to begin. */
 export function EmptyCorpus({ onAdd }: { onAdd: Add }) {
   const files = useRef<HTMLInputElement>(null);
   const folder = useRef<HTMLInputElement>(null);
@@ -155,7 +155,7 @@ function Buttons({ onClose, disabled }: { onClose: () => void; disabled: boolean
   );
 }
 
-/** Asks what to do with files whose names are in the collection. */
+/** Asks what to do with files whose names are in the corpus. */
 export function Duplicates({ names, onAnswer }: { names: string[]; onAnswer: (choice: 'all' | 'new' | undefined) => void }) {
   return (
     <Dialog open onClose={() => onAnswer(undefined)} title={t.corpus.duplicates(names.length)} hint={t.corpus.duplicatesText}>

@@ -25,7 +25,7 @@ import { isSettled } from './steps';
 
 const pollEvery = 1500; // milliseconds, while something is indexed
 
-/** One collection: its documents, and everything that adds to them. */
+/** One corpus: its documents, and everything that adds to them. */
 export function CorpusPage() {
   const { corpusId } = useParams({ from: '/app/knowledge/$corpusId' });
   return <OneCorpus key={corpusId} id={Number(corpusId)} />;
@@ -182,7 +182,7 @@ function Summary({ docs, total }: { docs: Doc[]; total: number }) {
   );
 }
 
-/** The uploads of this collection that do not stand in the table as documents yet. */
+/** The uploads of this corpus that do not stand in the table as documents yet. */
 function useSending(corpusId: number, docs: Doc[]): Upload[] {
   const all = useSyncExternalStore(uploads.subscribe, uploads.snapshot);
   const known = new Set(docs.map((d) => d.id));

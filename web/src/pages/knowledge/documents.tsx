@@ -18,7 +18,7 @@ import { isSettled, stepName, stepPart } from './steps';
 const rowHeight = 45; // pixels
 const columns = 7;
 
-/** The documents of a collection; what is still being sent stands first. */
+/** The documents of a corpus; what is still being sent stands first. */
 export function DocumentTable({
   corpusId,
   docs,

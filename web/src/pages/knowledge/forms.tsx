@@ -14,7 +14,7 @@ import { ErrorLine } from '../../ui/state';
 type Mode = 1 | 2 | 3;
 const standard: Mode = 2;
 
-/** Makes a collection, or changes the name and description of one. */
+/** Makes a corpus, or changes the name and description of one. */
 export function CorpusForm({ corpus, onClose }: { corpus: Corpus | undefined; onClose: () => void }) {
   const queryClient = useQueryClient();
   const navigate = useNavigate();
@@ -72,7 +72,7 @@ export function CorpusForm({ corpus, onClose }: { corpus: Corpus | undefined; on
   );
 }
 
-/** Asks before a collection and all its documents go. */
+/** Asks before a corpus and all its documents go. */
 export function DeleteCorpus({ corpus, onClose, onDone }: { corpus: Corpus; onClose: () => void; onDone?: () => Promise<void> }) {
   const queryClient = useQueryClient();
   return (

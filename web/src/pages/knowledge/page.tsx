@@ -16,7 +16,7 @@ import { Table, Td, Th, wideOnly } from '../../ui/table';
 import { Time } from '../../ui/time';
 import { CorpusForm, DeleteCorpus } from './forms';
 
-/** All collections that the person may see. */
+/** All corpora that the person may see. */
 export function KnowledgePage() {
   useTitle(t.knowledge.title);
   const corpora = useQuery(corporaQuery);
