@@ -134,15 +134,14 @@ type Fields struct {
 
 // Draft is an agent to be made.
 type Draft struct {
-	Name      string `json:"name,omitempty" maxLength:"200" doc:"Its name; agent_name means the same. One of the two is needed."`
-	AgentName string `json:"agent_name,omitempty" maxLength:"200"`
+	Name string `json:"name" minLength:"1" maxLength:"200" pattern:"^[^\\x00]*[^\\s\\x00][^\\x00]*$" patternDescription:"text that is not blank"`
 	Fields
 }
 
 // Patch changes an agent: only what is sent.
 type Patch struct {
-	Name      *string `json:"name,omitempty" nullable:"true" minLength:"1" maxLength:"200"`
-	AgentName *string `json:"agent_name,omitempty" nullable:"true" minLength:"1" maxLength:"200"`
+	Name      *string `json:"name,omitempty" nullable:"true" minLength:"1" maxLength:"200" pattern:"^[^\\x00]*[^\\s\\x00][^\\x00]*$" patternDescription:"text that is not blank"`
+	AgentName *string `json:"agent_name,omitempty" nullable:"true" minLength:"1" maxLength:"200" pattern:"^[^\\x00]*[^\\s\\x00][^\\x00]*$" patternDescription:"text that is not blank" doc:"The same as name."`
 	Fields
 }
 
@@ -196,9 +195,6 @@ func (s *Agents) Create(ctx context.Context, sc authz.Scope, d Draft) (Agent, er
 // CreateIn is Create within a transaction; it answers the ids of the agent and
 // of its default corpus.
 func (s *Agents) CreateIn(ctx context.Context, tx *db.Tx, sc authz.Scope, d Draft) (id, corpusID int64, err error) {
-	if d.Name == "" {
-		d.Name = d.AgentName
-	}
 	name, err := cleanName(d.Name)
 	if err != nil {
 		return 0, 0, err

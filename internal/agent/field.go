@@ -18,7 +18,7 @@ const (
 )
 
 // UnmarshalJSON takes a list of strings or of objects with an instruction, or
-// either as JSON text.
+// either as JSON text; other text is one instruction.
 func (t *Told) UnmarshalJSON(b []byte) error {
 	var text string
 	if json.Unmarshal(b, &text) == nil {
@@ -26,7 +26,10 @@ func (t *Told) UnmarshalJSON(b []byte) error {
 			*t = Told{}
 			return nil
 		}
-		b = []byte(text)
+		if b = []byte(text); !strings.HasPrefix(strings.TrimSpace(text), "[") || !json.Valid(b) {
+			*t = Told{text}
+			return nil
+		}
 	}
 	var items []json.RawMessage
 	if err := json.Unmarshal(b, &items); err != nil {
@@ -57,7 +60,7 @@ func (Told) Schema(api.Registry) *api.Schema {
 			Type: "object", Required: []string{"instruction"}, AdditionalProperties: true,
 			Properties: map[string]*api.Schema{"instruction": {Type: "string"}},
 		}},
-		{Type: "string", Description: "One of these as JSON text."},
+		{Type: "string", Description: "One of these as JSON text, or one instruction."},
 	}}
 }
 

@@ -134,8 +134,8 @@ func New(o Options) *API {
 			},
 		},
 		Formats: map[string]huma.Format{
-			"application/json":                  huma.DefaultJSONFormat,
-			"json":                              huma.DefaultJSONFormat,
+			"application/json":                  jsonFormat,
+			"json":                              jsonFormat,
 			"application/x-www-form-urlencoded": formFormat,
 		},
 		DefaultFormat: "application/json",

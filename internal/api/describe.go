@@ -23,7 +23,7 @@ func (a *API) close() {
 			}
 			_, pattern := a.mux.Handler(r)
 			if _, other, _ := strings.Cut(pattern, " "); pattern != "" && other != path {
-				a.mux.HandleFunc(m+" "+path, func(w http.ResponseWriter, r *http.Request) { a.unknown(r.Context(), w, r, r.URL.Path) })
+				a.mux.HandleFunc(m+" "+path, func(w http.ResponseWriter, r *http.Request) { a.unknown(r.Context(), w, r) })
 				a.refused[m+" "+path] = true
 			}
 		}
@@ -49,8 +49,8 @@ func (a *API) describe() ([]byte, error) {
 	for _, item := range paths {
 		for _, op := range item.(object) {
 			if body, ok := op.(object)["requestBody"].(object); ok {
-				for _, media := range body["content"].(object) {
-					n.visit(media.(object)["schema"])
+				if media, ok := body["content"].(object)["application/json"].(object); ok {
+					n.visit(media["schema"])
 				}
 			}
 		}

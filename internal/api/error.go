@@ -64,7 +64,10 @@ func newError(status int, _ string, errs ...error) huma.StatusError {
 			continue
 		}
 		where := d.ErrorDetail().Location
-		for _, loc := range []string{"body.", "query.", "path.", "form."} {
+		if name, inPath := strings.CutPrefix(where, "path."); inPath {
+			return asFailure(fail.NotFound("%s: %s, so the address names nothing; check it", name, d.ErrorDetail().Message))
+		}
+		for _, loc := range []string{"body.", "query.", "form."} {
 			where = strings.TrimPrefix(where, loc)
 		}
 		e.Fields = append(e.Fields, fail.Field{Field: where, Message: d.ErrorDetail().Message})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -33,6 +34,27 @@ var formFormat = huma.Format{
 			return err
 		}
 		return json.Unmarshal(b, v)
+	},
+}
+
+// jsonFormat reads JSON as its schema does: 7.0 is an integer too.
+var jsonFormat = huma.Format{
+	Marshal: huma.DefaultJSONFormat.Marshal,
+	Unmarshal: func(data []byte, v any) error {
+		err := json.Unmarshal(data, v)
+		var wrong *json.UnmarshalTypeError
+		if !errors.As(err, &wrong) || !strings.HasPrefix(wrong.Value, "number") {
+			return err
+		}
+		var plain any
+		if json.Unmarshal(data, &plain) != nil {
+			return err
+		}
+		again, err2 := json.Marshal(plain) // writes whole numbers without a fraction
+		if err2 != nil || json.Unmarshal(again, v) != nil {
+			return err
+		}
+		return nil
 	},
 }
 

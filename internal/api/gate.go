@@ -51,17 +51,17 @@ func (a *API) gate(o Op) func(huma.Context, func(huma.Context)) {
 }
 
 // unsaid refuses a query parameter that is there without a value, where text
-// alone could be empty; the framework would take it for absent.
+// could not be empty; the framework would take it for absent.
 func (a *API) unsaid(o Op, r *http.Request) error {
-	if raw := r.URL.RawQuery + "&"; !strings.Contains(raw, "=&") {
+	if !strings.Contains(r.URL.RawQuery+"&", "=&") {
 		return nil
 	}
 	q := r.URL.Query()
 	for _, p := range a.operation(o).Parameters {
-		if p.In != "query" || !q.Has(p.Name) || q.Get(p.Name) != "" || p.Schema.Type == huma.TypeString && p.Schema.Enum == nil {
-			continue
+		empty := p.In == "query" && q.Has(p.Name) && q.Get(p.Name) == ""
+		if empty && (p.Schema.Type != huma.TypeString || p.Schema.Enum != nil) && p.Schema.Type != huma.TypeArray {
+			return fail.InvalidField(p.Name, "%s: it has no value; give one or leave it out", p.Name)
 		}
-		return fail.InvalidField(p.Name, "%s: it has no value; give one or leave it out", p.Name)
 	}
 	return nil
 }
@@ -127,8 +127,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx := context.WithValue(r.Context(), requestKey{}, x)
 	r = r.WithContext(ctx)
 	x.r = r
-	asked := r.URL.Path
-	if path := trimService(asked); path != asked {
+	if path := trimService(r.URL.Path); path != r.URL.Path {
 		u := *r.URL
 		u.Path, u.RawPath = path, ""
 		r.URL = &u
@@ -150,7 +149,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	if _, pattern := a.mux.Handler(r); pattern == "" || a.refused[pattern] {
-		a.unknown(ctx, rec, r, asked)
+		a.unknown(ctx, rec, r)
 		return
 	}
 	a.mux.ServeHTTP(rec, r)
@@ -158,7 +157,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // unknown answers a request that no operation takes: 405 with the methods that
 // the address does take, as its description lists them, or 404.
-func (a *API) unknown(ctx context.Context, w http.ResponseWriter, r *http.Request, asked string) {
+func (a *API) unknown(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 	var best string // the most particular route of the address
 	var routes []string
 	for _, m := range methods {
@@ -173,20 +172,11 @@ func (a *API) unknown(ctx context.Context, w http.ResponseWriter, r *http.Reques
 		a.writeFailure(ctx, w, fail.NotFound("there is no such address; see /docs for the operations"))
 		return
 	}
-	prefix := strings.TrimSuffix(asked, r.URL.Path)
-	var declared, taken []string
+	var taken []string
 	for _, route := range routes {
-		method, path, _ := strings.Cut(route, " ")
-		if path != best {
-			continue
+		if method, path, _ := strings.Cut(route, " "); path == best {
+			taken = append(taken, method)
 		}
-		taken = append(taken, method)
-		if slices.ContainsFunc(a.ops, func(o Op) bool { return o.Method() == method && o.Path() == prefix+path }) {
-			declared = append(declared, method)
-		}
-	}
-	if len(declared) > 0 {
-		taken = declared
 	}
 	if slices.Contains(taken, http.MethodGet) {
 		taken = append(taken, http.MethodHead)

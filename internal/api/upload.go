@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"path"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -42,6 +44,9 @@ const (
 	uploadTimeout = 30 * time.Minute
 )
 
+// fieldForm is what the name of a field may look like.
+var fieldForm = regexp.MustCompile(`^[A-Za-z0-9_.\[\]-]{1,100}$`)
+
 // Each reads the form to its end: values are kept in Values, and every file is
 // given to take as it arrives. What take has not read is skipped.
 func (f *Form) Each(take func(File) error) error {
@@ -55,6 +60,9 @@ func (f *Form) Each(take func(File) error) error {
 		}
 		if err != nil {
 			return badForm(err)
+		}
+		if !fieldForm.MatchString(p.FormName()) {
+			return fail.Invalid("a field of the form is called %q; names are letters, digits and any of _ . - [ ]", p.FormName())
 		}
 		if n >= maxFormFields {
 			return fail.TooLarge("the form has more than %d fields; send fewer", maxFormFields)
@@ -72,6 +80,9 @@ func (f *Form) Each(take func(File) error) error {
 		}
 		if len(b) > maxFormValue {
 			return fail.TooLarge("the field %s is larger than %d MiB; send it as a file", p.FormName(), maxFormValue>>20)
+		}
+		if bytes.IndexByte(b, 0) >= 0 {
+			return fail.InvalidField(p.FormName(), "%s: expected text without the character NUL", p.FormName())
 		}
 		f.Values[p.FormName()] = string(b)
 	}
@@ -203,7 +214,7 @@ func flatten(b []byte, into map[string]string) error {
 }
 
 func formSchema(t reflect.Type, reg huma.Registry) *huma.Schema {
-	s := &huma.Schema{Type: "object", Properties: map[string]*huma.Schema{}}
+	s := &huma.Schema{Type: "object", Properties: map[string]*huma.Schema{}, Extensions: map[string]any{"propertyNames": map[string]any{"pattern": fieldForm.String()}}}
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name := f.Tag.Get("form")

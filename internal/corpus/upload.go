@@ -17,7 +17,7 @@ import (
 type fields struct {
 	ContentType string `form:"content_type" enum:"file,weblink,text" doc:"What source is; file when it is a file part."`
 	Source      []byte `form:"source" required:"true" doc:"One or more file parts, or the address, or the text."`
-	UserID      int64  `form:"user_id" doc:"Accepted and ignored: the document is made by the caller."`
+	UserID      string `form:"user_id" doc:"Accepted and ignored: the document is made by the caller."`
 	UploadFrom  string `form:"upload_from" doc:"Accepted and ignored, such as web."`
 	Tags        string `form:"tags" doc:"Separated by commas."`
 	Attachment  bool   `form:"attachment" doc:"Whether it comes along with a question; it is read before others then."`
@@ -88,9 +88,7 @@ func (s *Corpora) receive(ctx context.Context, sc authz.Scope, form *api.Form) (
 func complete(form *api.Form, drafts []document.Draft) ([]document.Draft, error) {
 	kind, source := form.Values["content_type"], form.Values["source"]
 	switch {
-	case len(drafts) > 0 && kind != "" && kind != document.File:
-		return drafts, fail.InvalidField("content_type", "content_type: a file was sent, so it has to be file")
-	case len(drafts) > 0:
+	case len(drafts) > 0: // a file is a file, whatever content_type says
 	case kind == document.File:
 		return drafts, fail.InvalidField("source", "source: send the file as a multipart part with a file name")
 	case kind == "":

@@ -20,9 +20,9 @@ import (
 
 // Ask is a question to an agent. Other fields that clients send are ignored.
 type Ask struct {
-	UserQuery      string     `json:"user_query" minLength:"1" maxLength:"32000" pattern:"[^\\s]" doc:"The question."`
+	UserQuery      string     `json:"user_query" minLength:"1" maxLength:"32000" pattern:"^[^\\x00]*[^\\s\\x00][^\\x00]*$" patternDescription:"text that is not blank" doc:"The question."`
 	ChatThreadID   *int64     `json:"chat_thread_id,omitempty" nullable:"true" minimum:"1" doc:"A thread of yours with the agent; without one a thread is begun and named after the question."`
-	History        []Turn     `json:"history,omitempty" nullable:"true" maxItems:"1000" doc:"The conversation so far, oldest first; used when no thread is given. The newest turns are looked at."`
+	History        []Turn     `json:"history,omitempty" nullable:"true" doc:"The conversation so far, oldest first; used when no thread is given. The newest turns are looked at."`
 	QuerySource    *string    `json:"query_source,omitempty" nullable:"true" maxLength:"100" doc:"The program that asks."`
 	CachingEnabled *bool      `json:"caching_enabled,omitempty" nullable:"true" doc:"false asks afresh, past an answer that was given before."`
 	IsFileAttached *bool      `json:"is_file_attached,omitempty" nullable:"true" doc:"Whether files were attached with the question; the thread's attachments are searched in any case."`

@@ -17,7 +17,7 @@ import (
 
 type asking struct {
 	AgentID int64  `path:"agent_id" minimum:"1"`
-	LastID  string `header:"Last-Event-ID" pattern:"^[0-9]{1,15}-[0-9]{1,15}$" doc:"The id of an event of one of your responses: that one is continued, and nothing is asked."`
+	LastID  string `header:"Last-Event-ID" pattern:"^([0-9]{1,15}-[0-9]{1,15})?$" doc:"The id of an event of one of your responses: that one is continued, and nothing is asked."`
 	Body    Ask
 }
 
@@ -27,7 +27,7 @@ type responseID struct {
 
 type resuming struct {
 	ID     int64  `path:"agent_response_id" minimum:"1"`
-	LastID string `header:"Last-Event-ID" pattern:"^[0-9]{1,15}-[0-9]{1,15}$" doc:"The id of the last event that came; the rest is sent."`
+	LastID string `header:"Last-Event-ID" pattern:"^([0-9]{1,15}-[0-9]{1,15})?$" doc:"The id of the last event that came; the rest is sent."`
 	After  int64  `query:"after" minimum:"0" doc:"The same, as the number behind the dash; for clients that cannot set headers."`
 }
 

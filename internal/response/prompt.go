@@ -46,8 +46,8 @@ func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // Turn is a question of the conversation and its answer.
 type Turn struct {
-	User string `json:"user,omitempty" maxLength:"32000" doc:"What the person said."`
-	Bot  string `json:"bot,omitempty" maxLength:"200000" doc:"What was answered."`
+	User string `json:"user,omitempty" doc:"What the person said."`
+	Bot  string `json:"bot,omitempty" doc:"What was answered."`
 }
 
 // recent keeps the newest turns that fit the budget, oldest first; answers are
