@@ -36,6 +36,7 @@ type run struct {
 
 	query    string
 	passages []Passage
+	saved    int             // how many of them are stored
 	room     int             // tokens of passages that still fit the prompt
 	asked    map[string]bool // queries of the search tool
 	repeats  bool            // the model asks for what it has
@@ -336,23 +337,23 @@ func (r *run) answer(ctx context.Context) error {
 	if r.out.sent != "" {
 		// What was sent was written from these passages: its citations mean them.
 		var err error
-		r.query = r.row.Query
 		if r.passages, err = passagesOf(ctx, r.s.DB, r.row.ID); err != nil {
 			return err
 		}
-		if err := r.write(ctx); err != nil {
-			return err
-		}
-		return r.suggest(ctx)
+		r.saved = len(r.passages)
 	}
-	if err := r.rewrite(ctx); err != nil {
+	if r.saved > 0 {
+		r.query = r.row.Query
+	} else if err := r.rewrite(ctx); err != nil {
 		return err
 	}
 	if hit, err := r.fromCache(ctx); hit || err != nil {
 		return err
 	}
-	if err := r.retrieve(ctx); err != nil {
-		return err
+	if r.saved == 0 {
+		if err := r.retrieve(ctx); err != nil {
+			return err
+		}
 	}
 	if err := r.write(ctx); err != nil {
 		return err
@@ -392,7 +393,7 @@ func (r *run) fromCache(ctx context.Context) (bool, error) {
 	}
 	start := time.Now()
 	c, err := lookUp(ctx, r.s.DB, r.row, r.key)
-	if errors.Is(err, db.ErrNone) {
+	if errors.Is(err, db.ErrNone) || err == nil && !strings.HasPrefix(c.Answer, r.out.sent) {
 		return false, nil
 	}
 	if err != nil {

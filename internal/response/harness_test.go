@@ -218,7 +218,7 @@ func (b *bench) person(ctx context.Context, tx *db.Tx, name, orgName string) err
 // start builds everything over the database, as a new process would.
 func (b *bench) start(m llm.Provider, change ...func(*Options)) {
 	b.t.Helper()
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.NewTextHandler(b.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	blobs, err := blob.Open(b.dir)
 	if err != nil {
 		b.t.Fatal(err)
@@ -236,6 +236,9 @@ func (b *bench) start(m llm.Provider, change ...func(*Options)) {
 	a := api.New(api.Options{Version: "test", Auth: b.people, Log: log})
 	b.threads.Mount(a)
 	b.s.Mount(a)
+	if err := a.Seal(); err != nil {
+		b.t.Fatal(err)
+	}
 	if err := b.jobs.Start(b.t.Context()); err != nil {
 		b.t.Fatal(err)
 	}

@@ -67,10 +67,10 @@ type journal struct {
 	err  error
 }
 
-// entry is an event, or something to be told once all before it is written.
+// entry is an event, or what is to be stored in its place in the order, or
+// whom to tell once all before it is written.
 type entry struct {
-	event event.Event
-	// save, when set, is stored in one transaction with the event.
+	event   event.Event
 	save    func(ctx context.Context, tx *db.Tx) error
 	written chan error
 }
@@ -85,10 +85,8 @@ func newJournal(ctx context.Context, d *db.DB, log *event.Log, stream string, or
 
 func (j *journal) add(e event.Event) { j.in <- entry{event: e} }
 
-// addWith writes the event and what save stores in one transaction.
-func (j *journal) addWith(e event.Event, save func(ctx context.Context, tx *db.Tx) error) {
-	j.in <- entry{event: e, save: save}
-}
+// save stores something behind the events that were added before it.
+func (j *journal) save(f func(ctx context.Context, tx *db.Tx) error) { j.in <- entry{save: f} }
 
 // flush returns when all that was added is written.
 func (j *journal) flush() error {
@@ -139,15 +137,9 @@ func (j *journal) append(batch []event.Event) []event.Event {
 }
 
 func (j *journal) store(e entry) {
-	if j.err != nil {
-		return
+	if j.err == nil {
+		j.note(j.db.Relaxed(j.ctx, e.save))
 	}
-	j.note(j.db.Relaxed(j.ctx, func(ctx context.Context, tx *db.Tx) error {
-		if err := e.save(ctx, tx); err != nil {
-			return err
-		}
-		return j.log.AppendTx(ctx, tx, j.stream, j.org, e.event)
-	}))
 }
 
 func (j *journal) note(err error) {

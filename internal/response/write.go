@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"atrium/internal/db"
-	"atrium/internal/event"
 	"atrium/internal/fail"
 	"atrium/internal/llm"
 )
@@ -65,6 +64,7 @@ func (w *writer) send(from int, s string) error {
 	}
 	if s != "" {
 		w.r.journal.add(token(s))
+		w.r.checkpoint()
 	}
 	return nil
 }
@@ -148,9 +148,7 @@ func (r *run) write(ctx context.Context) error {
 		req.Messages = conversation(nil, r.query)
 	}
 	again := r.out.sent != ""
-	if !again {
-		r.checkpoint(status("assistant_start", "Writing the answer"))
-	}
+	r.journal.add(status("assistant_start", "Writing the answer"))
 	err := r.loop(ctx, req, r.agent.React && !r.offline() && len(r.shelves) > 0 && !again)
 	if errors.Is(err, errDiverged) {
 		err = r.goOn(ctx, req)
@@ -202,11 +200,17 @@ func (r *run) goOn(ctx context.Context, req llm.Request) error {
 	return err
 }
 
-// checkpoint tells people of a stage and stores the passages with it, so that a
-// run after a restart goes on from the same.
-func (r *run) checkpoint(e event.Event) {
+// checkpoint stores the passages once something that may cite them was sent, so
+// that a run after a restart goes on from the same. It comes behind the first
+// word, which it would only hold up: until it is written, a search for the same
+// question finds the same.
+func (r *run) checkpoint() {
+	if r.saved == len(r.passages) {
+		return
+	}
 	passages := slices.Clone(r.passages)
-	r.journal.addWith(e, func(ctx context.Context, tx *db.Tx) error { return keepPassages(ctx, tx, r.row.ID, r.query, passages) })
+	r.saved = len(passages)
+	r.journal.save(func(ctx context.Context, tx *db.Tx) error { return keepPassages(ctx, tx, r.row.ID, r.query, passages) })
 }
 
 // calls runs the tools that one turn of the model asks for.
@@ -223,7 +227,7 @@ func (r *run) calls(ctx context.Context, req *llm.Request, calls []llm.ToolCall)
 		req.Messages = append(req.Messages, llm.Message{Role: llm.ToolRole, Text: told, CallID: c.ID})
 	}
 	if n := len(r.passages) - before; n > 0 {
-		r.checkpoint(status("tool_end", fmt.Sprintf("Found %d more passages", n)))
+		r.journal.add(status("tool_end", fmt.Sprintf("Found %d more passages", n)))
 	}
 	return nil
 }

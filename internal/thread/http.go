@@ -102,7 +102,8 @@ func (s *Threads) mountAttachments(a *api.API) {
 			return s.Unlink(ctx, authz.From(ctx), in.ID, in.CorpusID)
 		})
 	api.Many(a, api.Op{ID: "listChatThreadDocuments", Route: "GET /api/v2/chat-threads/{chat_thread_id}/documents", Title: "Get Documents in Chat Thread", Group: "Chat Thread / Documents",
-		Doc: "The documents attached to the thread.", Needs: authz.To(authz.View, authz.Thread)}, "documents",
+		Doc: "The documents attached to the thread.", Needs: authz.To(authz.View, authz.Thread),
+		Sort: []string{"created_on", "modified_on", "name", "size", "step", "pieces", "id"}}, "documents",
 		func(ctx context.Context, in *documents) ([]document.Document, int, error) {
 			return s.Documents(ctx, authz.From(ctx), in.ID, in.Slice())
 		})

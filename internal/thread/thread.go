@@ -53,7 +53,7 @@ type Draft struct {
 
 // Patch changes a thread: only what is sent.
 type Patch struct {
-	Title *string `json:"title,omitempty" nullable:"true" minLength:"1" maxLength:"200"`
+	Title *string `json:"title,omitempty" nullable:"true" minLength:"1" maxLength:"200" pattern:"^[^\\x00]*[^\\s\\x00][^\\x00]*$" patternDescription:"text that is not blank"`
 }
 
 // Filter narrows a list of threads.
