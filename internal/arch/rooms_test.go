@@ -40,7 +40,7 @@ var inRing = []struct {
 		"internal/agent", "internal/thread", "internal/response",
 	}},
 	{edge, []string{"internal/console"}},
-	{assembly, []string{"internal/server", "internal/cli"}},
+	{assembly, []string{"internal/server", "internal/bench", "internal/cli"}},
 	{program, []string{"cmd/atrium"}},
 }
 
