@@ -31,7 +31,7 @@ test('an agent is made, given knowledge, changed and found', async ({ signedIn: 
 });
 
 test('unsaved changes are not lost without asking', async ({ signedIn: page, api }) => {
-  const id = await makeAgent(api, { agent_name: `Unsaved ${Date.now()}` });
+  const id = await makeAgent(api, { name: `Unsaved ${Date.now()}` });
   await page.goto(`/agents/${id}`);
   await page.getByRole('textbox', { name: 'Prompt' }).fill('Be brief.');
   await page.getByRole('link', { name: 'Back: Agents' }).click();
@@ -44,7 +44,7 @@ test('unsaved changes are not lost without asking', async ({ signedIn: page, api
 });
 
 test('an agent is tried beside its form', async ({ signedIn: page, api }) => {
-  const id = await makeAgent(api, { agent_name: `Tried ${Date.now()}` });
+  const id = await makeAgent(api, { name: `Tried ${Date.now()}` });
   await page.setViewportSize({ width: narrow(page) ? 375 : 1440, height: 800 });
   await page.goto(`/agents/${id}`);
   if (narrow(page)) {
@@ -59,7 +59,7 @@ test('an agent is tried beside its form', async ({ signedIn: page, api }) => {
 
 test('an agent is deleted after a question', async ({ signedIn: page, api }) => {
   const name = `Gone ${Date.now()}`;
-  const id = await makeAgent(api, { agent_name: name });
+  const id = await makeAgent(api, { name });
   await page.goto(`/agents/${id}`);
   await page.getByRole('button', { name: 'Delete agent' }).click();
   await page.getByRole('alertdialog').getByRole('button', { name: 'Delete agent' }).click();

@@ -47,8 +47,9 @@ test('a session that ends in the middle leads back to where the person was', asy
 test('at the first start the administrator chooses a password by the printed address', async ({ page }) => {
   const server = await start();
   try {
-    const address = /http:\/\/\S+\/setup\?token=\S+/.exec(server.output())?.[0];
-    expect(address, server.output()).toBeTruthy();
+    const printed = () => /http:\/\/\S+\/setup\?token=\S+/.exec(server.output())?.[0];
+    await expect.poll(printed).toBeTruthy();
+    const address = printed();
     await page.goto(address ?? '');
     const button = page.getByRole('button', { name: 'Save and sign in' });
     await page.getByLabel('New password').fill('short');

@@ -77,7 +77,7 @@ test('a question is edited and asked again', async ({ signedIn: page, api }) => 
 });
 
 test('a conversation is renamed, deleted, brought back and deleted for good', async ({ signedIn: page, api }) => {
-  const agent = await makeAgent(api, { agent_name: `Threads ${Date.now()}` });
+  const agent = await makeAgent(api, { name: `Threads ${Date.now()}` });
   await page.goto(`/chat/${agent}`);
   await ask(page, 'First words');
   const menu = async (item: string) => {
@@ -106,7 +106,7 @@ test('a conversation is renamed, deleted, brought back and deleted for good', as
 });
 
 test('a dropped file is read and answered from', async ({ signedIn: page, api }) => {
-  const agent = await makeAgent(api, { agent_name: `Files ${Date.now()}` });
+  const agent = await makeAgent(api, { name: `Files ${Date.now()}` });
   await page.goto(`/chat/${agent}`);
   const field = page.getByRole('textbox', { name: /^Ask / });
   await expect(field).toBeVisible();
@@ -121,7 +121,7 @@ test('a dropped file is read and answered from', async ({ signedIn: page, api })
 });
 
 test('an inactive agent says that it does not answer', async ({ signedIn: page, api }) => {
-  const agent = await makeAgent(api, { agent_name: `Asleep ${Date.now()}`, status: 'Inactive' });
+  const agent = await makeAgent(api, { name: `Asleep ${Date.now()}`, status: 'Inactive' });
   await page.goto(`/chat/${agent}`);
   await expect(page.getByText('This agent is inactive')).toBeVisible();
   await expect(page.getByRole('textbox', { name: /^Ask / })).toBeDisabled();

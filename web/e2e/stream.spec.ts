@@ -2,7 +2,7 @@ import type { Page } from '@playwright/test';
 import { test as base, expect, makeAgent, openThreads } from './fixtures';
 import { admin, fakeModel, type Running, start } from './server';
 
-const words = Array.from({ length: 400 }, (_, i) => (i % 20 === 19 ? `word${i}.\n\n` : `word${i} `));
+const words = Array.from({ length: 240 }, (_, i) => (i % 20 === 19 ? `word${i}.\n\n` : `word${i} `));
 const pause = 20; // milliseconds between two words
 
 /** These need a model whose pace is known, so they have a server of their own. */
@@ -31,21 +31,21 @@ async function begin(page: Page, question: string): Promise<void> {
   const field = page.getByRole('textbox', { name: /^Ask / });
   await field.fill(question);
   await field.press('Enter');
-  await expect(page.locator('.prose').nth(before)).toContainText('word30');
+  await expect(page.locator('.prose').nth(before)).toContainText('word30', { timeout: 20_000 });
 }
 
 test('stopping ends the answer with what there is', async ({ signedIn: page, api }) => {
-  await page.goto(`/chat/${await makeAgent(api, { agent_name: 'Slow' })}`);
+  await page.goto(`/chat/${await makeAgent(api, { name: 'Slow' })}`);
   await begin(page, 'Tell me everything');
   await page.keyboard.press('Escape');
   await expect(page.getByRole('button', { name: 'Copy answer' })).toBeVisible();
-  await expect(page.locator('.prose')).not.toContainText('word399');
+  await expect(page.locator('.prose')).not.toContainText('word239');
   await page.reload();
-  await expect(page.locator('.prose')).toContainText('word30');
+  await expect(page.locator('.prose')).toContainText('word30', { timeout: 20_000 });
 });
 
 test('a cut connection goes on by itself and loses nothing', async ({ signedIn: page, api }) => {
-  await page.goto(`/chat/${await makeAgent(api, { agent_name: 'Cut' })}`);
+  await page.goto(`/chat/${await makeAgent(api, { name: 'Cut' })}`);
   // The first stream is cut in the middle of an event; the page has to ask for the rest.
   await page.route('**/responses/stream', async (route) => {
     const whole = await route.fetch();
@@ -63,27 +63,27 @@ test('a cut connection goes on by itself and loses nothing', async ({ signedIn: 
 });
 
 test('a reload in the middle follows the answer to its end', async ({ signedIn: page, api }) => {
-  await page.goto(`/chat/${await makeAgent(api, { agent_name: 'Reloaded' })}`);
+  await page.goto(`/chat/${await makeAgent(api, { name: 'Reloaded' })}`);
   await begin(page, 'Keep writing');
   await page.reload();
   await expect(page.getByRole('button', { name: 'Stop' })).toBeVisible();
   await expect(page.getByRole('button', { name: 'Copy answer' })).toBeVisible({ timeout: 20_000 });
-  await expect(page.locator('.prose')).toContainText('word399');
+  await expect(page.locator('.prose')).toContainText('word239');
 });
 
 test('an answer goes on while another conversation is looked at', async ({ signedIn: page, api }) => {
-  await page.goto(`/chat/${await makeAgent(api, { agent_name: 'Away' })}`);
+  await page.goto(`/chat/${await makeAgent(api, { name: 'Away' })}`);
   await begin(page, 'Write on without me');
   await page.getByRole('link', { name: 'Agents' }).first().click();
   await expect(page.getByRole('heading', { name: 'Agents', level: 1 })).toBeVisible();
   await page.goBack();
-  await expect(page.locator('.prose')).toContainText('word399', { timeout: 20_000 });
+  await expect(page.locator('.prose')).toContainText('word239', { timeout: 20_000 });
   const list = await openThreads(page);
   await expect(list.getByRole('link', { name: 'Write on without me' })).toBeVisible();
 });
 
 test('finished text and earlier answers are not drawn again while words come', async ({ signedIn: page, api }) => {
-  await page.goto(`/chat/${await makeAgent(api, { agent_name: 'Still' })}`);
+  await page.goto(`/chat/${await makeAgent(api, { name: 'Still' })}`);
   await begin(page, 'First');
   await expect(page.getByRole('button', { name: 'Copy answer' })).toBeVisible({ timeout: 20_000 });
   await begin(page, 'Second');
@@ -99,6 +99,6 @@ test('finished text and earlier answers are not drawn again while words come', a
     watch.observe(earlier, options);
     watch.observe(finished, options);
   });
-  await expect(page.locator('.prose').last()).toContainText('word300', { timeout: 20_000 });
+  await expect(page.locator('.prose').last()).toContainText('word200', { timeout: 20_000 });
   expect(await page.evaluate(() => (window as unknown as { drawn: { count: number } }).drawn.count)).toBe(0);
 });

@@ -673,7 +673,13 @@ export interface paths {
          */
         get: operations["listDocuments"];
         put?: never;
-        post?: never;
+        /**
+         * Upload a Document to a Corpus (the same, at the other address)
+         * @description Adds files, an address or a text; reading goes on in the background, see the document's step. A file of a name that is there is a new version of that document; the same bytes are recognized and not read again.
+         *
+         *     Needs the permission `document:create`.
+         */
+        post: operations["uploadDocumentToo"];
         /**
          * Delete Document(s) from a Corpus
          * @description Answers which of the ids were deleted and which are not there; 404 when none is.
@@ -903,7 +909,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Get all Documents for a Corpus (the same, at the other address)
+         * @description Needs the permission `document:view`.
+         */
+        get: operations["listDocumentsToo"];
         put?: never;
         /**
          * Upload a Document to a Corpus
@@ -912,7 +922,13 @@ export interface paths {
          *     Needs the permission `document:create`.
          */
         post: operations["uploadDocument"];
-        delete?: never;
+        /**
+         * Delete Document(s) from a Corpus (the same, at the other address)
+         * @description Answers which of the ids were deleted and which are not there; 404 when none is.
+         *
+         *     Needs the permission `document:delete`.
+         */
+        delete: operations["deleteDocumentsToo"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1112,7 +1128,6 @@ export interface components {
         AgentDraft: {
             /** @enum {string|null} */
             access?: "Only me" | "Team" | "Everyone" | "Public" | null;
-            agent_name?: string;
             caching_enabled?: boolean | null;
             /** Format: int64 */
             chunk_count?: number | null;
@@ -1128,8 +1143,7 @@ export interface components {
             language?: string | null;
             /** @description Name of a model at the server's provider; empty for its default. */
             model?: string | null;
-            /** @description Its name; agent_name means the same. One of the two is needed. */
-            name?: string;
+            name: string;
             /** @description What the agent is told before every question. */
             prefix_prompt?: string | null;
             /**
@@ -1176,6 +1190,7 @@ export interface components {
         AgentPatch: {
             /** @enum {string|null} */
             access?: "Only me" | "Team" | "Everyone" | "Public" | null;
+            /** @description The same as name. */
             agent_name?: string | null;
             caching_enabled?: boolean | null;
             /** Format: int64 */
@@ -1237,7 +1252,7 @@ export interface components {
         };
         AppUserBody: {
             email: string;
-            full_name?: string;
+            full_name?: string | null;
         } & {
             [key: string]: unknown;
         };
@@ -1276,19 +1291,19 @@ export interface components {
         CorpusDraft: {
             /**
              * @description document when not given; only an attachment corpus can be linked to a chat thread.
-             * @enum {string}
+             * @enum {string|null}
              */
-            corpus_type?: "document" | "attachment";
-            description?: string;
+            corpus_type?: "document" | "attachment" | null;
+            description?: string | null;
             /**
              * Format: int64
              * @description 1 exhaustive, 2 standard, 3 basic; 1 when not given, 3 for attachments.
-             * @enum {integer}
+             * @enum {integer|null}
              */
-            indexing_mode_id?: 1 | 2 | 3;
+            indexing_mode_id?: 1 | 2 | 3 | null;
             name: string;
             /** @description Whether agents quote it only to those who may see it themselves. */
-            restrict_to_viewers?: boolean;
+            restrict_to_viewers?: boolean | null;
             tags?: string[] | null;
         } & {
             [key: string]: unknown;
@@ -1982,7 +1997,7 @@ export interface components {
             history?: components["schemas"]["ResponseTurn"][] | null;
             /** @description Whether files were attached with the question; the thread's attachments are searched in any case. */
             is_file_attached?: boolean | null;
-            overrides?: components["schemas"]["ResponseOverrides"];
+            overrides?: components["schemas"]["ResponseOverrides"] | null;
             /** @description The program that asks. */
             query_source?: string | null;
             /** @description The question. */
@@ -2235,9 +2250,9 @@ export interface components {
         };
         ResponseTurn: {
             /** @description What was answered. */
-            bot?: string;
+            bot?: string | null;
             /** @description What the person said. */
-            user?: string;
+            user?: string | null;
         } & {
             [key: string]: unknown;
         };
@@ -2305,9 +2320,9 @@ export interface components {
         };
         ThreadDraft: {
             /** @description The program that asks. */
-            query_source?: string;
+            query_source?: string | null;
             /** @description The first question names the thread when this is empty. */
-            title?: string;
+            title?: string | null;
         } & {
             [key: string]: unknown;
         };
@@ -2389,7 +2404,7 @@ export interface components {
             /** @description What it is for. */
             name: string;
             /** @description What it may do, as resource:action; all that you may when empty. Either half may be *. */
-            scopes?: ("*" | "organization:view" | "organization:use" | "organization:create" | "organization:edit" | "organization:delete" | "organization:*" | "user:view" | "user:use" | "user:create" | "user:edit" | "user:delete" | "user:*" | "api_key:view" | "api_key:use" | "api_key:create" | "api_key:edit" | "api_key:delete" | "api_key:*" | "project:view" | "project:use" | "project:create" | "project:edit" | "project:delete" | "project:*" | "agent:view" | "agent:use" | "agent:create" | "agent:edit" | "agent:delete" | "agent:*" | "corpus:view" | "corpus:use" | "corpus:create" | "corpus:edit" | "corpus:delete" | "corpus:*" | "document:view" | "document:use" | "document:create" | "document:edit" | "document:delete" | "document:*" | "chat_thread:view" | "chat_thread:use" | "chat_thread:create" | "chat_thread:edit" | "chat_thread:delete" | "chat_thread:*" | "agent_response:view" | "agent_response:use" | "agent_response:create" | "agent_response:edit" | "agent_response:delete" | "agent_response:*" | "*:view" | "*:use" | "*:create" | "*:edit" | "*:delete" | "*:*")[];
+            scopes?: ("*" | "organization:view" | "organization:use" | "organization:create" | "organization:edit" | "organization:delete" | "organization:*" | "user:view" | "user:use" | "user:create" | "user:edit" | "user:delete" | "user:*" | "api_key:view" | "api_key:use" | "api_key:create" | "api_key:edit" | "api_key:delete" | "api_key:*" | "project:view" | "project:use" | "project:create" | "project:edit" | "project:delete" | "project:*" | "agent:view" | "agent:use" | "agent:create" | "agent:edit" | "agent:delete" | "agent:*" | "corpus:view" | "corpus:use" | "corpus:create" | "corpus:edit" | "corpus:delete" | "corpus:*" | "document:view" | "document:use" | "document:create" | "document:edit" | "document:delete" | "document:*" | "chat_thread:view" | "chat_thread:use" | "chat_thread:create" | "chat_thread:edit" | "chat_thread:delete" | "chat_thread:*" | "agent_response:view" | "agent_response:use" | "agent_response:create" | "agent_response:edit" | "agent_response:delete" | "agent_response:*" | "*:view" | "*:use" | "*:create" | "*:edit" | "*:delete" | "*:*")[] | null;
         } & {
             [key: string]: unknown;
         };
@@ -2677,7 +2692,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": string;
+                    "text/event-stream": {
+                        /** @description One line of JSON. */
+                        data: string;
+                        /** @description What the event is. */
+                        event: string;
+                        /** @description To go on from, as Last-Event-ID. */
+                        id?: string;
+                    };
                 };
             };
             /** @description Error */
@@ -3489,8 +3511,8 @@ export interface operations {
                 page?: number;
                 /** @description Items a page. */
                 page_size?: number;
-                /** @description created_on or modified_on; a leading minus turns it round. */
-                sort?: string;
+                /** @description Field to order by; a leading minus turns it round. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on";
                 /** @description Text that the question or the answer holds, whatever the case. */
                 search?: string;
                 /** @description Whether the steps come along. */
@@ -3720,8 +3742,8 @@ export interface operations {
                 page?: number;
                 /** @description Items a page. */
                 page_size?: number;
-                /** @description Field to order by; a leading minus turns it round. One of created_on. */
-                sort?: "created_on" | "-created_on";
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on, name, size, step, pieces, id. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on" | "name" | "-name" | "size" | "-size" | "step" | "-step" | "pieces" | "-pieces" | "id" | "-id";
                 /** @description Text that the name or title holds, whatever the case. */
                 search?: string;
             };
@@ -4048,6 +4070,60 @@ export interface operations {
                         message: string;
                         success: boolean;
                     };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    uploadDocumentToo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /** @description Whether it comes along with a question; it is read before others then. */
+                    attachment?: boolean;
+                    /**
+                     * @description What source is; file when it is a file part.
+                     * @enum {string}
+                     */
+                    content_type?: "file" | "weblink" | "text";
+                    /**
+                     * Format: binary
+                     * @description One or more file parts, or the address, or the text.
+                     */
+                    source: string;
+                    /** @description Separated by commas. */
+                    tags?: string;
+                    /** @description Accepted and ignored, such as web. */
+                    upload_from?: string;
+                    /** @description Accepted and ignored: the document is made by the caller. */
+                    user_id?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Success */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeCorpusUploaded"];
                 };
             };
             /** @description Error */
@@ -4457,6 +4533,59 @@ export interface operations {
             };
         };
     };
+    listDocumentsToo: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, id, modified_on, name, pieces, size, step. */
+                sort?: "created_on" | "-created_on" | "id" | "-id" | "modified_on" | "-modified_on" | "name" | "-name" | "pieces" | "-pieces" | "size" | "-size" | "step" | "-step";
+                /** @description Text that the name or title holds, whatever the case. */
+                search?: string;
+                /** @description Only these. */
+                content_type?: "file" | "weblink" | "text";
+                /** @description Only those at this step. */
+                step?: "pending" | "extracting" | "chunking" | "embedding" | "completed";
+                /** @description Only those that failed, or did not. */
+                is_failed?: "true" | "false";
+            };
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            documents: components["schemas"]["Document"][];
+                            pagination: components["schemas"]["Pagination"];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     uploadDocument: {
         parameters: {
             query?: never;
@@ -4485,11 +4614,8 @@ export interface operations {
                     tags?: string;
                     /** @description Accepted and ignored, such as web. */
                     upload_from?: string;
-                    /**
-                     * Format: int64
-                     * @description Accepted and ignored: the document is made by the caller.
-                     */
-                    user_id?: number;
+                    /** @description Accepted and ignored: the document is made by the caller. */
+                    user_id?: string;
                 };
             };
         };
@@ -4501,6 +4627,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EnvelopeCorpusUploaded"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    deleteDocumentsToo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeletionBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeDocumentDeleted"];
                 };
             };
             /** @description Error */
@@ -4607,7 +4768,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": string;
+                    "text/event-stream": {
+                        /** @description One line of JSON. */
+                        data: string;
+                        /** @description What the event is. */
+                        event: string;
+                        /** @description To go on from, as Last-Event-ID. */
+                        id?: string;
+                    };
                 };
             };
             /** @description Error */

@@ -107,7 +107,9 @@ export function Confirm({
 
 /** Undo and the like stand over everything: pressing them closes nothing beneath. */
 function keepForToasts(e: CustomEvent<{ originalEvent: Event }>): void {
-  if ((e.target as HTMLElement | null)?.closest('[data-toasts]')) e.preventDefault();
+  const pressed = e.target as HTMLElement | null;
+  // By the time this is told, what was pressed may have gone with its message.
+  if (!pressed?.isConnected || pressed.closest('[data-toasts]')) e.preventDefault();
 }
 
 /** A pane that slides over the page from one side, for narrow screens. */

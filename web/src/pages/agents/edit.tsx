@@ -55,7 +55,8 @@ function Editor({ agent }: { agent: Agent | undefined }) {
 
   const save = useMutation({
     mutationFn: async () => {
-      const body = { ...draft, agent_name: draft.agent_name.trim() };
+      const { agent_name, ...rest } = draft;
+      const body = { ...rest, name: agent_name.trim() };
       if (agent) return take(api.PUT('/api/v2/agents/{agent_id}', { params: { path: { agent_id: agent.id } }, body }));
       return take(api.POST('/api/v2/agents', { body }));
     },

