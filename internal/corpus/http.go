@@ -102,7 +102,7 @@ func (s *Corpora) mountDocuments(a *api.API) {
 			return s.documents.List(ctx, authz.From(ctx), in.ID, in.Slice(), in.filter())
 		})
 	api.Do(a, api.Op{ID: "deleteDocuments", Route: "DELETE /api/v2/corpora/{corpus_id}/documents", Title: "Delete Document(s) from a Corpus", Group: "Corpora",
-		Doc:     "Answers which of the ids were deleted and which are not there; 404 when none is.",
+		Doc:     "Answers which of the ids were deleted and which are not there.",
 		Message: "Documents deleted", Needs: authz.To(authz.Delete, authz.Document)},
 		func(ctx context.Context, in *deletion) (document.Deleted, error) {
 			return s.documents.DeleteMany(ctx, authz.From(ctx), in.ID, in.Body.IDs)

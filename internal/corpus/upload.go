@@ -88,7 +88,9 @@ func (s *Corpora) receive(ctx context.Context, sc authz.Scope, form *api.Form) (
 func complete(form *api.Form, drafts []document.Draft) ([]document.Draft, error) {
 	kind, source := form.Values["content_type"], form.Values["source"]
 	switch {
-	case len(drafts) > 0: // a file is a file, whatever content_type says
+	case kind != "" && kind != document.File && kind != document.Weblink && kind != document.Text:
+		return drafts, fail.InvalidField("content_type", "content_type: expected file, weblink or text")
+	case len(drafts) > 0: // a file is a file, whichever of them it says
 	case kind == document.File:
 		return drafts, fail.InvalidField("source", "source: send the file as a multipart part with a file name")
 	case kind == "":

@@ -9,7 +9,6 @@ import (
 
 	"atrium/internal/authz"
 	"atrium/internal/db"
-	"atrium/internal/fail"
 )
 
 // Patch changes a document; nil fields stay.
@@ -121,8 +120,8 @@ type Deleted struct {
 	NotFound []int64 `json:"not_found_ids" nullable:"false" doc:"Unknown, in another corpus, deleted before, or not visible to you."`
 }
 
-// DeleteMany is Delete for several documents of one corpus. It fails when none
-// of them is found, or when one may not be deleted.
+// DeleteMany is Delete for several documents of one corpus, answered id by id.
+// It fails as a whole when one of them may not be deleted.
 func (s *Documents) DeleteMany(ctx context.Context, sc authz.Scope, corpusID int64, ids []int64) (Deleted, error) {
 	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
 	out := Deleted{Deleted: []int64{}, NotFound: []int64{}}
@@ -142,13 +141,13 @@ func (s *Documents) DeleteMany(ctx context.Context, sc authz.Scope, corpusID int
 			}
 			out.Deleted = append(out.Deleted, t.ID)
 		}
-		if len(found) == 0 {
-			return fail.NotFound("none of these documents is in corpus %d; check the ids", corpusID)
-		}
 		for _, id := range ids {
 			if !slices.Contains(out.Deleted, id) {
 				out.NotFound = append(out.NotFound, id)
 			}
+		}
+		if len(found) == 0 {
+			return nil
 		}
 		return s.remove(ctx, tx, sc, corpusID, found)
 	})

@@ -291,7 +291,7 @@ func (s *Documents) Original(ctx context.Context, sc authz.Scope, name string, t
 		return api.Content{}, err
 	}
 	if toPDF && v.MediaType != "application/pdf" {
-		return api.Content{}, fail.InvalidField("convert_to_pdf", "convert_to_pdf: this source is %s and cannot be converted here; ask for it without", orUnknown(v.MediaType))
+		return api.Content{}, fail.Conflict("convert_to_pdf: this source is %s and cannot be converted here; ask for it without", orUnknown(v.MediaType))
 	}
 	c := api.Content{Name: v.Name, MediaType: v.MediaType, Modified: v.CreatedOn}
 	if v.Type == Text {
