@@ -395,7 +395,7 @@ func volley(streams, rounds int, words []string, ask func(string) (time.Duration
 var streams = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}}
 
 // readTokens posts and counts the events that carry a piece of the answer.
-func readTokens(req *http.Request, mark []byte) (first time.Duration, n int, err error) {
+func readTokens(req *http.Request, isToken func([]byte) bool) (first time.Duration, n int, err error) {
 	begin := time.Now()
 	res, err := streams.Do(req)
 	if err != nil {
@@ -407,7 +407,7 @@ func readTokens(req *http.Request, mark []byte) (first time.Duration, n int, err
 		return 0, 0, fmt.Errorf("status %d: %s", res.StatusCode, b)
 	}
 	err = sse.Read(res.Body, func(e sse.Event) error {
-		if bytes.Contains(e.Data, mark) {
+		if isToken(e.Data) {
 			if n == 0 {
 				first = time.Since(begin)
 			}
@@ -431,7 +431,9 @@ func askModel(ctx context.Context, base, q string) (time.Duration, int, error) {
 		return 0, 0, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	return readTokens(req, []byte(`"content":"`))
+	return readTokens(req, func(b []byte) bool {
+		return bytes.Contains(b, []byte(`"content":"`)) && !bytes.Contains(b, []byte(`"content":""`))
+	})
 }
 
 func askServer(ctx context.Context, p *process, agent int64, q string) (time.Duration, int, error) {
@@ -445,5 +447,5 @@ func askServer(ctx context.Context, p *process, agent int64, q string) (time.Dur
 	}
 	p.authorize(req)
 	req.Header.Set("Content-Type", "application/json")
-	return readTokens(req, []byte(`"assistant_stream"`))
+	return readTokens(req, func(b []byte) bool { return bytes.Contains(b, []byte(`"assistant_stream"`)) })
 }

@@ -37,7 +37,7 @@ func TestAFileIsUploadedPolledCitedAndDeleted(t *testing.T) {
 		if raw.body != quokka || !strings.Contains(raw.header.Get("Content-Disposition"), `attachment; filename=quokka.md`) || raw.header.Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("the original is %q with %v", raw.body, raw.header)
 		}
-		h.do("ann", "GET", url+"?convert_to_pdf=true", "").want(400, "error.fields.0.field", "convert_to_pdf")
+		h.do("ann", "GET", url+"?convert_to_pdf=true", "").want(409)
 		h.do("ann", "GET", "/api/v2/citation/nonsense", "").want(404)
 
 		found := h.do("ann", "GET", fmt.Sprintf("/api/v2/corpora/search?query=marsupial&corpus_ids=%d", c), "").want(200, "data.passages.0.document_id", id, "data.passages.0.terms.0.found", true)
@@ -124,7 +124,6 @@ func TestABadUploadIsRefusedAndLeavesNothing(t *testing.T) {
 			{"a file that is no file part", 400, "source", []part{{"content_type", "", "file"}, {"source", "", "hello"}}},
 			{"no content type", 400, "content_type", []part{{"source", "", "hello"}}},
 			{"an unknown content type", 400, "content_type", []part{{"content_type", "", "picture"}, {"source", "", "hello"}}},
-			{"a file that is said to be a text", 400, "content_type", []part{{"content_type", "", "text"}, {"source", "a.txt", "hello"}}},
 			{"an empty file", 400, "source", []part{{"source", "a.txt", ""}}},
 			{"an empty text", 400, "source", []part{{"content_type", "", "text"}, {"source", "", "  \n"}}},
 			{"no address", 400, "source", []part{{"content_type", "", "weblink"}, {"source", "", "ftp://example.com/a"}}},
@@ -160,9 +159,10 @@ func TestADocumentsNumbersAreChecked(t *testing.T) {
 		id := h.file("ann", h.corpus("ann"), "a.md", quokka)
 		passage := fmt.Sprintf("/api/v2/documents/%d/passage", id)
 		h.do("ann", "GET", passage, "").want(200, "data.start", 0)
-		for _, bad := range []string{"version=0", "version=x", "start=-1", "end=0", "start=5&end=4", "start=100000", "start=99999999999999999999"} {
+		for _, bad := range []string{"version=0", "version=x", "start=-1", "end=0", "start=99999999999999999999"} {
 			h.do("ann", "GET", passage+"?"+bad, "").want(400)
 		}
+		h.do("ann", "GET", passage+"?start=100000", "").want(404)
 		h.do("ann", "GET", passage+"?version=7", "").want(404)
 		for _, bad := range []string{"0", "-1", "x", "99999999999999999999"} {
 			h.do("ann", "GET", "/api/v2/documents/"+bad, "").want(400)
