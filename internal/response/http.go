@@ -240,7 +240,7 @@ func (s *Responses) follow(ctx context.Context, id, after int64, out *api.Events
 	}
 	mu.Unlock()
 	defer timer.Stop()
-	err := s.Events.Read(ctx, stream(id), after, func(es []event.Event) error {
+	err := s.readAll(ctx, id, after, func(es []event.Event) error {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, e := range es {
@@ -260,4 +260,22 @@ func (s *Responses) follow(ctx context.Context, id, after int64, out *api.Events
 	}
 	cancel() // no beat after the last event
 	return err
+}
+
+// readAll reads the events of a response behind a number, up to the last. The
+// log may take a stream that ends just as its reader begins for one that was
+// read already: so it is asked again until nothing is left.
+func (s *Responses) readAll(ctx context.Context, id, after int64, yield func([]event.Event) error) error {
+	for {
+		err := s.Events.Read(ctx, stream(id), after, func(es []event.Event) error {
+			after = es[len(es)-1].Seq
+			return yield(es)
+		})
+		if err != nil {
+			return err
+		}
+		if seq, _, err := s.Events.LastSeq(ctx, stream(id)); err != nil || seq <= after {
+			return err
+		}
+	}
 }

@@ -119,7 +119,11 @@ func cut(t *testing.T, b *bench, body map[string]any, words int, then llm.Provid
 func rest(b *bench, before []heard) []heard {
 	last := before[len(before)-1]
 	id, _ := eventID(last.ID)
-	return b.stream("ann", "GET", onResponse(id, "/stream"), nil, "Last-Event-ID", last.ID)
+	after := b.stream("ann", "GET", onResponse(id, "/stream"), nil, "Last-Event-ID", last.ID)
+	if len(after) == 0 {
+		b.t.Fatalf("nothing came behind %s", last.ID)
+	}
+	return after
 }
 
 // hanging says some words and then waits for its context.
@@ -188,7 +192,15 @@ func TestARunThatTakesTheProcessDownTooOftenEnds(t *testing.T) {
 	each(t, hanging{[]string{"some ", "words "}}, func(t *testing.T, b *bench) {
 		before := cut(t, b, q("How?"), 2, hanging{})
 		id, _ := eventID(before[0].ID)
-		// The run that goes on hangs; it is given up as the queue does it.
+		// The run that goes on hangs once it has said so; then it is given up as
+		// the queue does it.
+		last := before[len(before)-1].ID
+		b.read(b.open(context.WithoutCancel(t.Context()), "ann", "GET", onResponse(id, "/stream"), nil, "Last-Event-ID", last), func(h heard) error {
+			if h.Data["step"] == "assistant_start" {
+				return errEnough
+			}
+			return nil
+		})
 		err := b.d.Tx(t.Context(), func(ctx context.Context, tx *db.Tx) error {
 			return b.s.gaveUp(ctx, tx, &job.Job{Payload: json.RawMessage(fmt.Sprintf(`{"response_id":%d}`, id))}, context.DeadlineExceeded)
 		})
