@@ -682,7 +682,7 @@ export interface paths {
         post: operations["uploadDocumentToo"];
         /**
          * Delete Document(s) from a Corpus
-         * @description Answers which of the ids were deleted and which are not there; 404 when none is.
+         * @description Answers which of the ids were deleted and which are not there.
          *
          *     Needs the permission `document:delete`.
          */
@@ -924,7 +924,7 @@ export interface paths {
         post: operations["uploadDocument"];
         /**
          * Delete Document(s) from a Corpus (the same, at the other address)
-         * @description Answers which of the ids were deleted and which are not there; 404 when none is.
+         * @description Answers which of the ids were deleted and which are not there.
          *
          *     Needs the permission `document:delete`.
          */

@@ -10,6 +10,7 @@ import { hasMath, normalizeMath } from '../../lib/math';
 import { t } from '../../strings';
 import { Tip } from '../../ui/button';
 import { CopyIcon } from '../../ui/copy';
+import { cx } from '../../ui/cx';
 
 /** The sources of one answer: their titles by number, and how to open one. */
 export interface Cites {
@@ -82,6 +83,9 @@ function Anchor({ href, children }: { href?: string; children?: ReactNode }) {
   );
 }
 
+const mark = /\[\d/;
+const many = 40; // blocks from which those out of view are put to sleep
+
 const components: Components = {
   pre: ({ children }) => <Code>{children}</Code>,
   a: ({ href, children }) => <Anchor href={href}>{children}</Anchor>,
@@ -116,14 +120,16 @@ const Block = memo(function Block({ text, known, math }: { text: string; known: 
 export const Markdown = memo(function Markdown({ text, streaming, cites }: { text: string; streaming: boolean; cites: Cites | undefined }) {
   const [splitter] = useState(() => new BlockSplitter());
   const source = normalizeMath(streaming ? withoutHalfMark(text) : text);
+  const blocks = splitter.split(source);
   const math = useMath(hasMath(source));
   // The sources come with the end: until then every mark may be one.
   const known = useMemo(() => (streaming ? undefined : new Set(cites?.titles.keys())), [streaming, cites]);
   return (
     <CitesContext value={cites}>
-      <div className="prose">
-        {splitter.split(source).map((block, i) => (
-          <Block key={i} text={block} known={known} math={hasMath(block) ? math : undefined} />
+      <div className={cx('prose', blocks.length > many && 'prose-long')}>
+        {blocks.map((block, i) => (
+          // A block without marks need not be drawn again when the citations come.
+          <Block key={i} text={block} known={mark.test(block) ? known : undefined} math={hasMath(block) ? math : undefined} />
         ))}
       </div>
     </CitesContext>
