@@ -33,7 +33,13 @@ func (s *Server) routes() http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(s.api.OpenAPI())
 	})
-	own.Handle("/", console.Handler())
+	pages := console.Handler()
+	own.HandleFunc("GET /docs", func(w http.ResponseWriter, r *http.Request) {
+		r = r.Clone(r.Context())
+		r.URL.Path = "/docs/index.html"
+		pages.ServeHTTP(w, r)
+	})
+	own.Handle("/", pages)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.api.Knows(r) {
 			s.api.ServeHTTP(w, r)
