@@ -165,7 +165,7 @@ func TestADocumentsNumbersAreChecked(t *testing.T) {
 		h.do("ann", "GET", passage+"?start=100000", "").want(404)
 		h.do("ann", "GET", passage+"?version=7", "").want(404)
 		for _, bad := range []string{"0", "-1", "x", "99999999999999999999"} {
-			h.do("ann", "GET", "/api/v2/documents/"+bad, "").want(400)
+			h.do("ann", "GET", "/api/v2/documents/"+bad, "").want(404)
 		}
 		for _, bad := range []string{`{"name": ""}`, `{"name": 1}`, `{"tags": [1]}`, `[]`, `{`} {
 			h.do("ann", "PUT", fmt.Sprintf("/api/v2/documents/%d", id), bad).want(400)
