@@ -127,12 +127,13 @@ func (p *product) Search(ctx context.Context, question string, k int) ([]string,
 // Answer asks the agent.
 func (p *product) Answer(ctx context.Context, question string) (eval.Answered, error) {
 	a, err := call[struct {
+		Answer     string `json:"answer"`
 		References []struct {
 			DocumentID int64  `json:"document_id"`
 			Quote      string `json:"quote"`
 		} `json:"references"`
 	}](ctx, p.process, "POST", fmt.Sprintf("/response-service/api/v2/agents/%d/responses", p.agent), map[string]any{"user_query": question})
-	out := eval.Answered{Declined: len(a.References) == 0}
+	out := eval.Answered{Declined: len(a.References) == 0, Text: a.Answer}
 	for _, r := range a.References {
 		out.Citations = append(out.Citations, eval.Citation{DocumentID: p.ids[r.DocumentID], Quote: r.Quote})
 	}

@@ -110,6 +110,7 @@ type sentence struct {
 	near       float64
 	fits       bool // holds what the question asks for: a number, a date, a name
 	words      int
+	label      bool // asks, or names what follows: it is never an answer itself
 	score      float64
 }
 
@@ -134,6 +135,7 @@ func (q *question) look(p llm.Passage, order int) *found {
 			}
 			s := q.weigh(text)
 			s.start, s.end = start, start+len(text)
+			s.label = labels(text, p)
 			for i, m := range s.has {
 				if m >= 1 {
 					f.has[i] = true
@@ -142,16 +144,25 @@ func (q *question) look(p llm.Passage, order int) *found {
 			f.sentences = append(f.sentences, s)
 		}
 	}
-	if len(f.has) == 0 || len(f.sentences) == 0 {
+	if len(f.has) == 0 || !slices.ContainsFunc(f.sentences, func(s sentence) bool { return !s.label }) {
 		return nil
 	}
 	for i := range f.has {
 		f.cover += q.terms[i].weight / q.total
 	}
+	label := -1
 	for i := range f.sentences {
 		s := &f.sentences[i]
+		if s.label {
+			label = i
+			continue
+		}
 		for t, m := range s.has {
 			s.cover += m * q.terms[t].weight / q.total
+		}
+		if label >= 0 {
+			// What stands below a question or a heading speaks of it, the nearer the more.
+			s.cover += labelFactor * q.adds(f.sentences[label], *s) / math.Sqrt(float64(i-label))
 		}
 		for t := range f.title {
 			if _, ok := s.has[t]; !ok {
@@ -161,6 +172,9 @@ func (q *question) look(p llm.Passage, order int) *found {
 		s.score = s.cover + nearFactor*s.near
 		if s.fits {
 			s.score += fitsBonus
+		}
+		if fragment(p.Text[s.start:s.end], s.words) {
+			s.score -= fragmentCost
 		}
 		// What stands just before is often what a sentence speaks of.
 		if i > 0 {
@@ -176,6 +190,28 @@ func (q *question) look(p llm.Passage, order int) *found {
 	}
 	f.score = f.sentences[f.first].score + coverFactor*f.cover - orderCost*float64(order) + togetherFactor*together
 	return f
+}
+
+// labels tells whether a sentence asks something, or is the title or a heading of
+// its passage.
+func labels(text string, p llm.Passage) bool {
+	bare := strings.TrimRight(text, "\"'”’»)]} ")
+	if strings.HasSuffix(bare, "?") || strings.HasSuffix(bare, "？") || strings.HasSuffix(bare, "؟") {
+		return true
+	}
+	bare = strings.TrimSpace(strings.TrimLeft(text, "# "))
+	for part := range strings.SplitSeq(p.Title+" > "+p.Heading, " > ") {
+		if part = strings.TrimSpace(part); part != "" && bare == part {
+			return true
+		}
+	}
+	return false
+}
+
+// fragment tells whether a sentence is a few words without an end, such as a
+// line of a program or a cell of a table.
+func fragment(text string, words int) bool {
+	return words < 5 && !strings.ContainsAny(text[max(0, len(text)-4):], ".!…。！")
 }
 
 // longest is how many bytes are quoted at once; a table or a list may have no
@@ -249,7 +285,7 @@ func (q *question) weigh(text string) sentence {
 func (q *question) second(f *found) int {
 	best, top := -1, 0.0
 	for i, s := range f.sentences {
-		if i == f.first || s.words == 0 {
+		if i == f.first || s.words == 0 || s.label {
 			continue
 		}
 		v := s.score + q.adds(s, f.sentences[f.first])
@@ -298,6 +334,8 @@ const (
 	nearFactor     = 0.3  // words standing as in the question
 	fitsBonus      = 0.15 // holds the kind of thing asked for
 	beforeFactor   = 0.1  // words that the sentence before holds
+	fragmentCost   = 0.25 // a few words that are no sentence
+	labelFactor    = 0.9  // words of the question or heading that a sentence stands below
 	coverFactor    = 0.6  // words that the whole passage holds
 	togetherFactor = 0.2  // best nearness in the passage
 	orderCost      = 0.03 // a place further down in what retrieval gave

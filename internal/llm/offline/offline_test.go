@@ -189,3 +189,19 @@ func FuzzAnswerQuotesWhatStands(f *testing.F) {
 		}
 	})
 }
+
+func TestAHeadingOrAQuestionIsNoAnswerButLendsItsWords(t *testing.T) {
+	t.Parallel()
+	got := Answer("How do I add documents?", []llm.Passage{{
+		Number: 1, Title: "Handbook", Heading: "Knowledge",
+		Text: "Knowledge\n\nHow do I add documents?\n\nOpen Knowledge, choose the corpus, and drop files on the page.\n\nWhich formats are read?\n\nMost of them are read well.",
+	}})
+	if got.Declined || len(got.Sentences) == 0 || !strings.HasPrefix(got.Sentences[0].Text, "Open Knowledge") {
+		t.Errorf("got %+v", got)
+	}
+	for _, s := range got.Sentences {
+		if strings.HasSuffix(s.Text, "?") || s.Text == "Knowledge" {
+			t.Errorf("quoted %q", s.Text)
+		}
+	}
+}

@@ -17,6 +17,7 @@ type Answerer interface {
 // Answered is an answer as its reader sees it.
 type Answered struct {
 	Declined  bool
+	Text      string     // the answer; the quotations one after the other when empty
 	Citations []Citation // in the order of the answer
 }
 
@@ -103,7 +104,11 @@ func (r *Report) whole(ctx context.Context, set *Set, expected map[string][]stri
 				r.Verbatim++
 			}
 		}
-		if slices.ContainsFunc(expected[q.ID], func(e string) bool { return strings.Contains(said.String(), loose(e)) }) {
+		answer := said.String()
+		if got.Text != "" {
+			answer = loose(got.Text)
+		}
+		if slices.ContainsFunc(expected[q.ID], func(e string) bool { return strings.Contains(answer, loose(e)) }) {
 			r.HoldsSpan++
 		}
 	}
