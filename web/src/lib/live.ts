@@ -88,7 +88,8 @@ export class LiveAnswer {
   private steps: string[] = [];
   private lastId = '';
   private listeners = new Set<() => void>();
-  private frame = 0;
+  private drawing = false;
+  private stale = false;
   private abort = new AbortController();
 
   constructor(agentId: number, question: string) {
@@ -270,14 +271,28 @@ export class LiveAnswer {
     this.tell();
   }
 
-  /** Draws at most once a frame, however fast the pieces come. */
+  /**
+   * Draws at most once a frame, however fast the pieces come, and leaves the
+   * page three times as long for other things as the last drawing took.
+   */
   private later(): void {
-    if (this.frame) return;
-    this.frame = schedule(() => {
-      this.frame = 0;
+    this.stale = true;
+    if (this.drawing) return;
+    this.drawing = true;
+    schedule(() => {
       if (this.over()) return;
+      const begun = performance.now();
+      this.stale = false;
       this.view = this.compose();
       this.tell();
+      // React draws when this task ends; the time is taken after that.
+      setTimeout(() => {
+        const rest = Math.min(3 * (performance.now() - begun), 400);
+        setTimeout(() => {
+          this.drawing = false;
+          if (this.stale && !this.over()) this.later();
+        }, rest);
+      }, 0);
     });
   }
 
@@ -287,9 +302,9 @@ export class LiveAnswer {
 }
 
 /** A hidden page gets no frames, but its stream goes on. */
-function schedule(f: () => void): number {
-  if (typeof document === 'undefined' || document.hidden) return setTimeout(f, 100) as unknown as number;
-  return requestAnimationFrame(f);
+function schedule(f: () => void): void {
+  if (typeof document === 'undefined' || document.hidden) setTimeout(f, 100);
+  else requestAnimationFrame(f);
 }
 
 /** The number behind the last dash of an event's id; 0 when there is none. */
