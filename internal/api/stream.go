@@ -10,6 +10,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"atrium/internal/authz"
+	"atrium/internal/fail"
 )
 
 // Events writes a text/event-stream. Real clients parse single lines and break
@@ -68,6 +71,7 @@ var eventSchema = &huma.Schema{
 // until it ends or the client goes away, which ends its context.
 func Stream[In any](a *API, o Op, start func(context.Context, *In) (func(context.Context, *Events) error, error)) {
 	h := a.declare(o, reflect.TypeFor[In]())
+	o = a.last()
 	h.Responses = map[string]*huma.Response{"200": {
 		Description: "Events, each an id, a name and one line of JSON.",
 		Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: eventSchema}},
@@ -84,12 +88,43 @@ func Stream[In any](a *API, o Op, start func(context.Context, *In) (func(context
 			w.Header().Set("X-Accel-Buffering", "no")
 			w.WriteHeader(http.StatusOK)
 			e := &Events{w: w, rc: http.NewResponseController(w)}
+			ctx, end := a.whileAllowed(ctx, o)
+			defer end()
 			if err := run(ctx, e); err != nil && ctx.Err() == nil {
 				_ = a.failure(ctx, err)
 			}
 			_ = e.Flush()
 		}}, nil
 	})
+}
+
+// recheck is how often an open stream's credentials are looked at again.
+const recheck = time.Second
+
+// whileAllowed is the context of a stream, which ends when its credentials do.
+func (a *API) whileAllowed(ctx context.Context, o Op) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	x, ok := ctx.Value(requestKey{}).(*exchange)
+	if !ok || o.Needs.IsPublic() {
+		return ctx, cancel
+	}
+	go func() {
+		tick := time.NewTicker(recheck)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				p, err := a.opts.Auth.Authenticate(x.r, o.NoKey)
+				if err == nil && (p == nil || !authz.Decide(p, o.Needs).Allowed) || fail.Is(err, fail.CodeUnauthenticated) {
+					cancel()
+					return
+				}
+			}
+		}
+	}()
+	return ctx, cancel
 }
 
 // Content is a file to be downloaded.

@@ -49,8 +49,10 @@ func (l *Log) Read(ctx context.Context, name string, after int64, yield func([]E
 			}
 			if len(events) == 0 && !primed {
 				// The reader may have had the Last event already.
-				if _, ended, err := l.LastSeq(ctx, name); err != nil || ended {
+				if seq, ended, err := l.LastSeq(ctx, name); err != nil || ended && seq <= after {
 					return err
+				} else if ended {
+					continue // it ended between the two queries
 				}
 			}
 			primed = primed || len(events) < page

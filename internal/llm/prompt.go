@@ -85,7 +85,7 @@ var (
 func harmless(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
-		case r == '\n' || r == '\t':
+		case r >= ' ' && r < 0x7f, r == '\n', r == '\t':
 			return r
 		case r == '\u200c' || r == '\u200d': // joiners that Persian, Hindi and emoji need
 			return r

@@ -58,6 +58,7 @@ export interface Question {
   chat_thread_id: number | null;
   caching_enabled?: boolean;
   is_file_attached?: boolean;
+  overrides?: { suggest_followup_questions?: boolean };
 }
 
 const saySoAfter = 3000; // milliseconds away before the person is told

@@ -35,6 +35,7 @@ export function useAsk(agentId: number): (threadId: number, question: string, op
         chat_thread_id: threadId,
         ...(options.fresh ? { caching_enabled: false } : {}),
         ...(options.withFiles ? { is_file_attached: true } : {}),
+        overrides: { suggest_followup_questions: true },
       });
       void asked.then(() => settle(queryClient, threadId, live));
     },
