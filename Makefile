@@ -18,10 +18,10 @@ WEB_SRC  := $(shell git ls-files -co --exclude-standard -- web ':!web/e2e' 2>/de
 # No cgo, so that the binary runs on any Linux; the race detector is the one exception.
 GO_BUILD := CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 
-.PHONY: help run build test lint fmt generate verify bench fuzz dev deps deps-test clean
+.PHONY: help run build test lint fmt generate verify bench conformance fuzz dev deps deps-test clean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## install what is missing, build, start Atrium and print how to sign in
 	@exec $(BIN) serve
@@ -48,6 +48,9 @@ verify: $(MODULES) ## generated files fresh, formatted, vetted, modules tidy
 
 bench: build ## measure; DATA=folder of the public sets
 	@$(BIN) bench $(if $(DATA),--data $(DATA))
+
+conformance: build ## schemathesis with all its checks against the running binary
+	@scripts/conformance.sh
 
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@scripts/fuzz.sh $(FUZZTIME)
