@@ -241,6 +241,8 @@ const (
 	modelEach  = 5 * time.Millisecond
 	modelWords = 200
 	pieces     = 10_000
+	// passagesAsked is chunk_count's default.
+	passagesAsked = 32
 )
 
 // stream measures what the server adds between a model and its reader, with
@@ -262,7 +264,10 @@ func stream(ctx context.Context, o Options) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	direct := func(q string) (time.Duration, int, error) { return askModel(ctx, model.URL, q) }
+	// The direct prompt is as long as the one that the server makes of passages,
+	// because a longer prompt is more work for the model and not for the server.
+	prompt := strings.Repeat(strings.Join(words[:150], " ")+".\n", passagesAsked)
+	direct := func(q string) (time.Duration, int, error) { return askModel(ctx, model.URL, prompt+q) }
 	through := func(q string) (time.Duration, int, error) { return askServer(ctx, p, a.ID, q) }
 	var rows []Row
 	for _, s := range []struct {

@@ -230,11 +230,35 @@ func terms(s string) map[string]bool {
 // quoteFor finds in a passage the sentence, or two that stand together, which
 // best supports what is claimed: text[start:end], never blank unless text is.
 func quoteFor(claim, question, text string) (start, end int) {
+	if start, end, ok := verbatim(claim, text); ok {
+		return start, end
+	}
 	if start, end, score := best(terms(claim), text); score > 0 {
 		return start, end
 	}
 	start, end, _ = best(terms(question), text)
 	return start, end
+}
+
+// verbatim finds the sentences of text that hold a claim word for word, as an
+// extract or a model that quotes makes it; short claims say too little for that.
+func verbatim(claim, text string) (start, end int, ok bool) {
+	const short = 20 // code points
+	claim = strings.Trim(claim, " \n\t\"'“”‘’«»*_>.-")
+	at := strings.Index(text, claim)
+	if at < 0 || utf8.RuneCountInString(claim) < short {
+		return 0, 0, false
+	}
+	for _, e := range analysis.Sentences(text) {
+		if e <= at {
+			start = e
+		}
+		if end = e; e >= at+len(claim) {
+			break
+		}
+	}
+	start, end = trim(text, start, end)
+	return start, end, true
 }
 
 // best is the part of text that holds most of what is wanted, and how much.
