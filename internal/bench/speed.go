@@ -248,7 +248,9 @@ const (
 // stream measures what the server adds between a model and its reader, with
 // retrieval over ten thousand pieces on.
 func stream(ctx context.Context, o Options) ([]Row, error) {
-	model := httptest.NewServer(fake.Server(fake.Options{FirstToken: modelFirst, PerToken: modelEach, Tokens: modelWords}))
+	text := strings.TrimSpace(strings.Repeat("the answer has these words and cites [1] ", modelWords/8))
+	model := httptest.NewServer(fake.Server(fake.Options{FirstToken: modelFirst, PerToken: modelEach,
+		Script: func(fake.Request) (fake.Reply, bool) { return fake.Reply{Text: text}, true }}))
 	defer model.Close()
 	p, err := launch(ctx, o.Exe, "ATRIUM_LLM_BASE_URL="+model.URL+"/v1", "ATRIUM_LLM_MODEL=bench")
 	if err != nil {

@@ -130,6 +130,7 @@ func (s *server) nth(model string) int {
 // chat answers in one protocol.
 func (s *server) chat(p protocol) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now() // what it takes to read the request is part of the wait
 		data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<20))
 		if err != nil {
 			return
@@ -158,7 +159,7 @@ func (s *server) chat(p protocol) http.HandlerFunc {
 			writeJSON(w, http.StatusOK, p.whole(req, reply, usage))
 			return
 		}
-		s.stream(w, r, p, req, reply, usage)
+		s.stream(w, r, start, p, req, reply, usage)
 	}
 }
 
@@ -203,8 +204,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 }
 
 // stream sends the reply's tokens, each at its time, with one timer.
-func (s *server) stream(w http.ResponseWriter, r *http.Request, p protocol, req Request, reply Reply, usage [2]int) {
-	start := time.Now()
+func (s *server) stream(w http.ResponseWriter, r *http.Request, start time.Time, p protocol, req Request, reply Reply, usage [2]int) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	rc := http.NewResponseController(w)
