@@ -106,7 +106,7 @@ func (s *serve) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
-	debug.SetGCPercent(75) // a little time for less memory
+	debug.SetGCPercent(200) // streams make much garbage and keep little
 	return server.Run(t.ctx, server.Options{Config: cfg, Log: log}, func(srv *server.Server, addr net.Addr) {
 		debug.FreeOSMemory()
 		greet(t.out, srv, addr)
