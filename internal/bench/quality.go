@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -76,7 +77,9 @@ func (p *product) Ingest(ctx context.Context, docs []eval.Doc) error {
 		})
 	}
 	for _, d := range docs {
-		next <- d
+		if strings.TrimSpace(d.Title+d.Text) != "" { // some sets have documents without a word
+			next <- d
+		}
 	}
 	close(next)
 	wg.Wait()
