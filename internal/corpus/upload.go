@@ -3,7 +3,6 @@ package corpus
 import (
 	"context"
 	"io"
-	"strconv"
 	"strings"
 
 	"atrium/internal/api"
@@ -106,7 +105,7 @@ func complete(form *api.Form, drafts []document.Draft) ([]document.Draft, error)
 	}
 	attachment := false
 	if v := form.Values["attachment"]; v != "" {
-		if attachment, err = strconv.ParseBool(strings.ToLower(v)); err != nil {
+		if attachment = v == "true"; !attachment && v != "false" {
 			return drafts, fail.InvalidField("attachment", "attachment: expected true or false")
 		}
 	}
