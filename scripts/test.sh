@@ -12,22 +12,10 @@ part() {
   "$@" || failed+=("$name")
 }
 
-go_test() {
+go_tests() {
   # shellcheck disable=SC2086 # GO_TEST_FLAGS is a list of words
   CGO_ENABLED=1 go run ./internal/db/dbtest/cluster -- \
-    go test -race -shuffle=on -timeout "${GO_TEST_TIMEOUT:-8m}" ${GO_TEST_FLAGS:-} "$@" 2>&1 | tee "$log"
-}
-
-# A package that fails is tried once more by itself, and said to have been: on a
-# busy machine a test that waits may wait too long. What fails twice has failed.
-go_tests() {
-  go_test ./... && return
-  local again
-  again=$(sed -nE 's/^FAIL\t([^ \t]+).*/\1/p' "$log" | sort -u)
-  [ -n "$again" ] || return 1
-  printf '\n== TRIED AGAIN, because they failed once: %s\n' "$(tr '\n' ' ' <<<"$again")"
-  # shellcheck disable=SC2086 # a list of packages
-  go_test -count=1 $again
+    go test -race -shuffle=on -timeout "${GO_TEST_TIMEOUT:-8m}" ${GO_TEST_FLAGS:-} ./... 2>&1 | tee "$log"
 }
 
 part "console: types" npm --prefix web run --silent typecheck

@@ -9,7 +9,6 @@ export default defineConfig({
   timeout: 45_000,
   expect: { timeout: 10_000 },
   workers: 2,
-  retries: process.env.CI ? 1 : 0, // a run that needed it is listed as flaky
   fullyParallel: true,
   reporter: [['list']],
   use: {

@@ -323,7 +323,7 @@ func (r *reader) take(e sse.Event) error {
 		} `json:"output"`
 	}
 	if err := json.Unmarshal(e.Data, &d); err != nil {
-		return nil // a line that the kill cut; it comes again
+		return nil //nolint:nilerr // a line that the kill cut; it comes again
 	}
 	if e.ID == "" {
 		r.t.Errorf("an event has no id: %s", e.Data)

@@ -79,10 +79,11 @@ type API struct {
 	refused map[string]bool
 }
 
-// Schema and Registry let a type describe itself, by a method
-// Schema(api.Registry) *api.Schema.
+// A type may describe itself by a method Schema(api.Registry) *api.Schema.
 type (
-	Schema   = huma.Schema
+	// Schema is the JSON schema of a type.
+	Schema = huma.Schema
+	// Registry knows the schemas that have names.
 	Registry = huma.Registry
 )
 
@@ -203,8 +204,7 @@ func visible(o Op, t reflect.Type) {
 	if t.Kind() != reflect.Struct || t.PkgPath() == "time" {
 		return
 	}
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		if f.Anonymous && !f.IsExported() {
 			panic("api: the input of " + o.ID + " embeds the unexported type " + f.Name + "; export it")
 		}

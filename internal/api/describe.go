@@ -1,7 +1,9 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 )
@@ -17,7 +19,7 @@ func (a *API) close() {
 	for _, o := range a.ops {
 		path := trimService(o.Path())
 		for _, m := range methods {
-			r, err := http.NewRequest(m, strings.NewReplacer("{", "", "}", "").Replace(path), nil)
+			r, err := http.NewRequestWithContext(context.Background(), m, strings.NewReplacer("{", "", "}", "").Replace(path), nil)
 			if err != nil {
 				continue
 			}
@@ -80,9 +82,7 @@ func copyMissing(to, from object) {
 			continue
 		}
 		c := object{}
-		for k, v := range op.(object) {
-			c[k] = v
-		}
+		maps.Copy(c, op.(object))
 		c["operationId"] = c["operationId"].(string) + "Too"
 		c["summary"] = c["summary"].(string) + " (the same, at the other address)"
 		to[method] = c

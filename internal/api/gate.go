@@ -3,7 +3,9 @@ package api
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"regexp"
@@ -134,7 +136,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			if v == http.ErrAbortHandler {
+			if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(v)
 			}
 			a.opts.Log.ErrorContext(ctx, "panic in an operation", slog.Any("panic", v), slog.String("request_id", id), slog.String("stack", string(debug.Stack())))
@@ -193,15 +195,13 @@ func (a *API) Knows(r *http.Request) bool {
 }
 
 func (a *API) writeFailure(ctx context.Context, w http.ResponseWriter, err error) {
-	var h http.Header
 	out := a.failure(ctx, err)
-	if he, ok := out.(huma.HeadersError); ok {
-		h = he.GetHeaders()
-		out = out.(interface{ Unwrap() error }).Unwrap()
+	if he, ok := errors.AsType[huma.HeadersError](out); ok {
+		maps.Copy(w.Header(), he.GetHeaders())
 	}
-	f := out.(*failure)
-	for k, v := range h {
-		w.Header()[k] = v
+	f, ok := errors.AsType[*failure](out)
+	if !ok {
+		panic("api: an error that is no failure: " + out.Error())
 	}
 	if f.status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")

@@ -100,8 +100,7 @@ func (f formReader) Read(b []byte) (int, error) {
 }
 
 func badForm(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return fail.TooLarge("the upload is larger than %d MiB; split the file", tooLarge.Limit>>20).Because(err)
 	}
 	return fail.Invalid("the form broke off or is not well formed; send it again").Because(err)
@@ -215,8 +214,7 @@ func flatten(b []byte, into map[string]string) error {
 
 func formSchema(t reflect.Type, reg huma.Registry) *huma.Schema {
 	s := &huma.Schema{Type: "object", Properties: map[string]*huma.Schema{}, Extensions: map[string]any{"propertyNames": map[string]any{"pattern": fieldForm.String()}}}
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		name := f.Tag.Get("form")
 		if f.Type == reflect.TypeFor[[]byte]() {
 			s.Properties[name] = &huma.Schema{Type: "string", Format: "binary", MinLength: new(1), Description: f.Tag.Get("doc")}

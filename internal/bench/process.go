@@ -44,12 +44,12 @@ func launch(ctx context.Context, exe string, env ...string) (*process, error) {
 }
 
 func (p *process) start(ctx context.Context, exe string, env ...string) error {
-	addr, err := freeAddress()
+	addr, err := freeAddress(ctx)
 	if err != nil {
 		return err
 	}
 	p.URL = "http://" + addr
-	p.cmd = exec.Command(exe, "serve")
+	p.cmd = exec.CommandContext(ctx, exe, "serve")
 	p.cmd.Dir = p.dir
 	p.cmd.Stderr = &p.log
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "ATRIUM_LISTEN=" + addr, "ATRIUM_DATA=" + filepath.Join(p.dir, "data"),
@@ -60,12 +60,9 @@ func (p *process) start(ctx context.Context, exe string, env ...string) error {
 		return err
 	}
 	for time.Since(begin) < 30*time.Second {
-		if res, err := http.Get(p.URL + "/readyz"); err == nil {
-			_ = res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				p.Started = time.Since(begin)
-				return p.signIn(ctx)
-			}
+		if p.ready(ctx) {
+			p.Started = time.Since(begin)
+			return p.signIn(ctx)
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -73,8 +70,22 @@ func (p *process) start(ctx context.Context, exe string, env ...string) error {
 	return fmt.Errorf("the server is not ready after 30 s: %s", p.log.String())
 }
 
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func (p *process) ready(ctx context.Context) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL+"/readyz", nil)
+	if err != nil {
+		return false
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	_ = res.Body.Close()
+	return res.StatusCode == http.StatusOK
+}
+
+func freeAddress(ctx context.Context) (string, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}

@@ -83,7 +83,7 @@ func firstAnswer(ctx context.Context, p *process) error {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	return errors.New("Guide gave no cited answer in 15 s")
+	return errors.New("no cited answer came from the agent Guide in 15 s")
 }
 
 const connections = 32
@@ -105,18 +105,18 @@ func get(ctx context.Context, o Options) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	yard, stop, err := peer(o.Exe, body)
+	yard, stop, err := peer(ctx, o.Exe, body)
 	if err != nil {
 		return nil, err
 	}
 	defer stop()
 	var mine, bare []float64
 	for range 3 {
-		m, err := hammer(p, p.URL+path)
+		m, err := hammer(ctx, p, p.URL+path)
 		if err != nil {
 			return nil, err
 		}
-		b, err := hammer(p, yard)
+		b, err := hammer(ctx, p, yard)
 		if err != nil {
 			return nil, err
 		}
@@ -136,8 +136,8 @@ func mid(x []float64) float64 {
 }
 
 // peer starts this binary as a bare server that answers body.
-func peer(exe string, body []byte) (address string, stop func(), err error) {
-	cmd := exec.Command(exe, "bench-peer")
+func peer(ctx context.Context, exe string, body []byte) (address string, stop func(), err error) {
+	cmd := exec.CommandContext(ctx, exe, "bench-peer")
 	cmd.Stdin = bytes.NewReader(body)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -152,12 +152,13 @@ func peer(exe string, body []byte) (address string, stop func(), err error) {
 }
 
 // Peer serves what it reads from in to every request, for ever; it prints its address.
-func Peer(in io.Reader, out io.Writer) error {
+func Peer(ctx context.Context, in io.Reader, out io.Writer) error {
 	body, err := io.ReadAll(in)
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -171,12 +172,12 @@ func Peer(in io.Reader, out io.Writer) error {
 
 // hammer sends the same GET over a few connections for a while, one request
 // after the other on each, and answers requests a second.
-func hammer(p *process, address string) (float64, error) {
+func hammer(ctx context.Context, p *process, address string) (float64, error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		return 0, err
 	}
-	req, err := http.NewRequest("GET", address, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return 0, err
 	}
@@ -196,7 +197,7 @@ func hammer(p *process, address string) (float64, error) {
 	)
 	for range connections {
 		wg.Go(func() {
-			n, err := pump(u.Host, raw.Bytes(), begin, finish)
+			n, err := pump(ctx, u.Host, raw.Bytes(), begin, finish)
 			mu.Lock()
 			defer mu.Unlock()
 			total += n
@@ -207,8 +208,9 @@ func hammer(p *process, address string) (float64, error) {
 	return float64(total) / length.Seconds(), failed
 }
 
-func pump(host string, raw []byte, begin, finish time.Time) (int, error) {
-	c, err := net.Dial("tcp", host)
+func pump(ctx context.Context, host string, raw []byte, begin, finish time.Time) (int, error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "tcp", host)
 	if err != nil {
 		return 0, err
 	}
@@ -223,7 +225,8 @@ func pump(host string, raw []byte, begin, finish time.Time) (int, error) {
 		if err != nil {
 			return n, err
 		}
-		if _, err := io.Copy(io.Discard, res.Body); err != nil {
+		_, err = io.Copy(io.Discard, res.Body)
+		if err = errors.Join(err, res.Body.Close()); err != nil {
 			return n, err
 		}
 		if res.StatusCode != http.StatusOK {
@@ -379,11 +382,12 @@ func volley(streams, rounds int, words []string, ask func(string) (time.Duration
 			r := rand.New(rand.NewPCG(uint64(s), 7))
 			time.Sleep(time.Duration(r.IntN(1+streams*8)) * time.Millisecond)
 			for range rounds {
-				q := "what is"
+				var q strings.Builder
+				q.WriteString("what is")
 				for range 8 {
-					q += " " + words[r.IntN(len(words)/4)]
+					q.WriteString(" " + words[r.IntN(len(words)/4)])
 				}
-				first, n, err := ask(q)
+				first, n, err := ask(q.String())
 				mu.Lock()
 				firsts = append(firsts, first)
 				tokens += n

@@ -67,7 +67,7 @@ func (s *Store) Put(ctx context.Context, orgID int64, r io.Reader, limit int64) 
 		return Blob{}, full(err)
 	}
 	// Does nothing once it is renamed.
-	defer os.Remove(tmp)
+	defer func() { _ = os.Remove(tmp) }()
 	defer f.Close()
 	h := sha256.New()
 	b.Size, err = io.Copy(io.MultiWriter(f, h), io.LimitReader(reader{ctx, r}, limit+1))
@@ -127,7 +127,7 @@ func (s *Store) Path(orgID int64, key string) (string, error) {
 func (s *Store) Delete(orgID int64, key string) error {
 	path, err := s.Path(orgID, key)
 	if err != nil {
-		return nil // nothing has such a key
+		return nil //nolint:nilerr // nothing has such a key
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("blob: %w", err)

@@ -32,4 +32,4 @@ func (b *benchmark) Run(t *terminal) error {
 type benchPeer struct{}
 
 // Run serves until it is killed.
-func (benchPeer) Run(t *terminal) error { return bench.Peer(t.in, t.out) }
+func (benchPeer) Run(t *terminal) error { return bench.Peer(t.ctx, t.in, t.out) }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -40,7 +41,7 @@ func (doctor) Run(t *terminal) error {
 		return errSaid
 	}
 	found := []finding{{good, "settings", "valid"}}
-	running := answers(cfg.Listen)
+	running := answers(t.ctx, cfg.Listen)
 	found = append(found, running, folder(cfg.Data), database(t, cfg, running.state == good), model(cfg), embedder(cfg))
 	found = append(found, programs()...)
 	w := tabwriter.NewWriter(t.out, 0, 4, 2, ' ', 0)
@@ -58,9 +59,14 @@ func (doctor) Run(t *terminal) error {
 	return nil
 }
 
-func answers(listen string) finding {
-	c := &http.Client{Timeout: 2 * time.Second}
-	res, err := c.Get("http://" + listen + "/readyz")
+func answers(ctx context.Context, listen string) finding {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+listen+"/readyz", nil)
+	if err != nil {
+		return finding{broken, "server", "ATRIUM_LISTEN is no address: " + listen}
+	}
+	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return finding{note, "server", "none answers at " + listen + "; start it with: atrium serve"}
 	}

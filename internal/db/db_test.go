@@ -195,7 +195,7 @@ func TestATransactionIsAllOrNothing(t *testing.T) {
 					}
 					return c.f(ctx, cancel, tx)
 				})
-				if c.want == errAny && err == nil || c.want != errAny && !errors.Is(err, c.want) {
+				if !errors.Is(err, c.want) && (err == nil || !errors.Is(c.want, errAny)) {
 					t.Errorf("Tx answered %v, want %v", err, c.want)
 				}
 				if got := len(names(t, d)); got != c.rows || told != c.rows {

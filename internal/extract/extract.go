@@ -7,6 +7,8 @@ import "atrium/internal/extract/doc"
 
 // What a file holds, why it cannot be read, and what it may cost: see package
 // doc, where the readers share them.
+//
+//nolint:revive // they are described there
 type (
 	Block    = doc.Block
 	Kind     = doc.Kind

@@ -242,8 +242,7 @@ func (p *Pool) Close() {
 }
 
 func reason(err error) Reason {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Reason
 	}
 	return ""

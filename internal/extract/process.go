@@ -77,7 +77,7 @@ func (p *Pool) spawn(ctx context.Context, attr *syscall.SysProcAttr) (*worker, e
 		return nil, err
 	}
 	w := &worker{pool: p, conn: ours, stderr: &tail{}, exited: make(chan struct{})}
-	w.cmd = exec.Command(p.opt.Command[0], p.opt.Command[1:]...)
+	w.cmd = exec.CommandContext(context.WithoutCancel(ctx), p.opt.Command[0], p.opt.Command[1:]...)
 	w.cmd.Env = []string{} // not nil: a worker knows no secrets
 	w.cmd.Dir = "/"
 	w.cmd.Stderr = w.stderr
@@ -203,8 +203,7 @@ func (w *worker) extract(ctx context.Context, f *os.File, r Request) (Document, 
 	if c := cause.Load(); c != nil {
 		return Document{}, use, c
 	}
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return Document{}, use, e
 	}
 	w.stop()
@@ -238,7 +237,7 @@ func (w *worker) postMortem(err error, l Limits) *Error {
 
 // talk sends the request and collects the answer.
 func (w *worker) talk(f *os.File, r Request, l Limits) (Document, error) {
-	b, err := json.Marshal(request{
+	b, err := json.Marshal(request{ //nolint:gosec // the worker needs the file's password; it goes through a socket of our own
 		Name: r.Name, MediaType: r.MediaType, Mode: r.Mode, Password: r.Password,
 		Helpers: !w.pool.opt.NoHelpers, Time: l.Time * 9 / 10, Limits: l,
 	})

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -58,7 +59,7 @@ func treeMemory(pid, depth int) int64 {
 		if err != nil {
 			continue
 		}
-		for _, k := range strings.Fields(string(kids)) {
+		for k := range strings.FieldsSeq(string(kids)) {
 			if n, err := strconv.Atoi(k); err == nil {
 				sum += treeMemory(n, depth+1)
 			}
@@ -148,7 +149,7 @@ func landlock(helpers map[string]string, self int) error {
 	if _, _, e := unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, uintptr(fd), 0, 0); e != 0 {
 		return e
 	}
-	argv, err := syscall.SlicePtrFromStrings(append(os.Args[:len(os.Args):len(os.Args)], confined))
+	argv, err := syscall.SlicePtrFromStrings(append(slices.Clip(os.Args), confined))
 	if err != nil {
 		return err
 	}

@@ -146,8 +146,7 @@ func Unavailable(format string, args ...any) *Error { return build(CodeUnavailab
 
 // As finds the *Error in err, or makes an internal one that hides its text.
 func As(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
 	return &Error{

@@ -91,13 +91,17 @@ func (q *Queue) claim(ctx context.Context, k *kind) error {
 		return err
 	}
 	// The workers are spoken for while the jobs are fetched.
+	shares := make([]*share, len(orgs))
 	q.mu.Lock()
 	n := max(k.Workers-k.busy, 0)
 	k.busy += n
+	for i, org := range orgs {
+		shares[i] = &share{org: org, has: k.byOrg[org]}
+	}
 	q.mu.Unlock()
 	var jobs []*Job
 	if n > 0 {
-		jobs, err = q.fetch(ctx, k, orgs, n)
+		jobs, err = q.fetch(ctx, k, shares, n)
 	}
 	for _, j := range jobs {
 		q.launch(k, j)
@@ -163,7 +167,7 @@ func divide(orgs []*share, n int) []*share {
 
 // waiting answers the organizations with pending jobs of the kind, hopping over the
 // index from one to the next.
-func (q *Queue) waiting(ctx context.Context, k *kind) ([]*share, error) {
+func (q *Queue) waiting(ctx context.Context, k *kind) ([]int64, error) {
 	const hop = `WITH RECURSIVE o(org) AS (
 			SELECT min(org_id) FROM job WHERE state = 'pending' AND kind = ? AND org_id > ?
 			UNION ALL
@@ -187,14 +191,7 @@ func (q *Queue) waiting(ctx context.Context, k *kind) ([]*share, error) {
 	}
 	// In turn, beginning behind the one that was served last.
 	turn, _ := slices.BinarySearch(orgs, k.served+1)
-	orgs = slices.Concat(orgs[turn:], orgs[:turn])
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	shares := make([]*share, len(orgs))
-	for i, org := range orgs {
-		shares[i] = &share{org: org, has: k.byOrg[org]}
-	}
-	return shares, nil
+	return slices.Concat(orgs[turn:], orgs[:turn]), nil
 }
 
 const minOrg = -1 << 62

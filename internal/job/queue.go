@@ -187,6 +187,9 @@ func (q *Queue) launch(k *kind, j *Job) {
 		r.cancel(errStopping)
 		return
 	}
+	if lost := q.running[j.ID]; lost != nil {
+		lost.cancel(ErrLost) // and claimed again here, before the heartbeat could tell
+	}
 	q.running[j.ID] = r
 	k.busy++
 	k.byOrg[j.OrgID]++

@@ -84,8 +84,8 @@ func (q *Queue) takeOver(ctx context.Context, now time.Time) error {
 		}
 		for _, j := range jobs {
 			k := q.kinds[j.Kind]
-			if k == nil {
-				continue // for a process that knows the kind
+			if k == nil || q.holds(&j) {
+				continue // for a process that knows the kind; or this one was asleep, and the heartbeat is late
 			}
 			if j.Cancel || j.Crashes+1 >= maxCrashes {
 				// Claimed once more, only to be ended.
@@ -151,13 +151,19 @@ func (q *Queue) heartbeat() {
 	}
 }
 
+// holds tells whether this process runs the job under this claim.
+func (q *Queue) holds(j *Job) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	r := q.running[j.ID]
+	return r != nil && r.Lease == j.Lease
+}
+
 func (q *Queue) held() map[int64]*run {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	held := make(map[int64]*run, len(q.running))
-	for id, r := range q.running {
-		held[id] = r
-	}
+	maps.Copy(held, q.running)
 	return held
 }
 

@@ -2,6 +2,7 @@ package response
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -141,9 +142,19 @@ func (c *citer) decide() {
 	}
 	if len(kept) == c.open {
 		kept = kept[:0] // the spaces before it go too
+		if insideBracket(before) {
+			kept = append(kept, "[]"...) // or what stands around it would close up to a citation that nobody checked
+		}
 	}
 	c.held = kept
 	c.release()
+}
+
+// insideBracket tells whether a text ends in what may be the beginning of a
+// citation.
+func insideBracket(text string) bool {
+	text = text[max(0, len(text)-maxHeld):]
+	return strings.HasSuffix(strings.TrimRight(text, "0123456789,;- "), "[")
 }
 
 // citedNumbers reads "12", "1, 2" and "1-3"; false when it is none of these.
@@ -198,13 +209,13 @@ func citing(text string) string {
 	}
 	text = strings.TrimRight(text, " \n")
 	ends := analysis.Sentences(text)
-	for i := len(ends) - 1; i >= 0; i-- {
+	for i, end := range slices.Backward(ends) {
 		from := 0
 		if i > 0 {
 			from = ends[i-1]
 		}
 		// A line of a list is a sentence of its own.
-		s := text[from:ends[i]]
+		s := text[from:end]
 		if nl := strings.LastIndexByte(strings.TrimRight(s, "\n "), '\n'); nl >= 0 {
 			s = s[nl+1:]
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -447,7 +448,7 @@ func (b *bench) read(res *http.Response, each func(heard) error) {
 		}
 		return each(h)
 	})
-	if err != nil && err != errEnough {
+	if err != nil && !errors.Is(err, errEnough) {
 		b.t.Fatal(err)
 	}
 }

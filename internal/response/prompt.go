@@ -3,6 +3,7 @@ package response
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -139,8 +140,8 @@ func joined(turns []Turn, question string) string {
 	if polite || !points && len(own) > 2 {
 		return question
 	}
-	for i := len(turns) - 1; i >= 0; i-- {
-		if s := subject(turns[i].User, own); s != "" {
+	for _, turn := range slices.Backward(turns) {
+		if s := subject(turn.User, own); s != "" {
 			return strings.TrimRight(question, " ") + " (" + s + ")"
 		}
 	}

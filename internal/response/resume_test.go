@@ -35,7 +35,7 @@ func TestResumingAfterAnyEventGivesTheSameText(t *testing.T) {
 				t.Errorf("after=%d gives %d events, want %d", seq, len(byNumber), len(rest))
 			}
 		}
-		again := b.stream("ann", "POST", askPath(int64(b.do("ann", "GET", onResponse(id, ""), nil).id("data.agent.id")))+"/stream", q("Something else?"), "Last-Event-ID", all[2].ID)
+		again := b.stream("ann", "POST", askPath(b.do("ann", "GET", onResponse(id, ""), nil).id("data.agent.id"))+"/stream", q("Something else?"), "Last-Event-ID", all[2].ID)
 		if spoken(all[:3])+spoken(again) != spoken(all) {
 			t.Errorf("asking with an event's id gave %v", again)
 		}

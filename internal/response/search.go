@@ -151,7 +151,7 @@ func (r *run) use(ctx context.Context, c llm.ToolCall) (string, error) {
 		return "There is no such tool.", nil
 	}
 	if err := json.Unmarshal(c.Arguments, &in); err != nil || strings.TrimSpace(in.Query) == "" {
-		return `The arguments have to be {"query": "what to look for"}.`, nil
+		return `The arguments have to be {"query": "what to look for"}.`, nil //nolint:nilerr // it is the model that has to know
 	}
 	query := oneLine(in.Query)
 	if rs := []rune(query); len(rs) > longestQuery {

@@ -199,8 +199,7 @@ func compact(views []view) []view {
 		var part []view
 		pieces := 0
 		rest := make([]view, 0, len(out))
-		for i := len(out) - 1; i >= 0; i-- {
-			v := out[i]
+		for _, v := range slices.Backward(out) {
 			n := len(v.pieces) - v.lost
 			if len(part) < fanout && tier(v) == pick && pieces+n <= maxPieces && (v.vec.dims == 0 || v.vec.dims == dims) {
 				part = append(part, v)

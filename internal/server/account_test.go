@@ -33,6 +33,7 @@ func TestEveryOperationIsGuarded(t *testing.T) {
 	admin.Do("DELETE", fmt.Sprintf("/api/v2/api-keys/%d", revoked.ID("data.id")), nil).Want(t, 200)
 	for _, o := range h.Server.API().Ops() {
 		t.Run(o.ID, func(t *testing.T) {
+			t.Parallel()
 			path := pathParam.ReplaceAllString(o.Path(), "999999999")
 			if o.Needs.IsPublic() {
 				if o.Needs.Why() == "" {

@@ -31,10 +31,10 @@ func masterKey(c Config) ([]byte, error) {
 }
 
 // keptIn reads a secret from a file, or makes it and writes the file first.
-func keptIn[T any](path string, make func() string, decode func(string) (T, error)) (T, error) {
+func keptIn[T any](path string, fresh func() string, decode func(string) (T, error)) (T, error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		b = []byte(make())
+		b = []byte(fresh())
 		err = writeSecret(path, b)
 	}
 	var none T

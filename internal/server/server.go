@@ -84,7 +84,7 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
-	if err := os.Chmod(c.Data, 0o700); err != nil {
+	if err := os.Chmod(c.Data, 0o700); err != nil { //nolint:gosec // a folder has to be entered
 		return fmt.Errorf("close the data folder to others: %w", err)
 	}
 	key, err := masterKey(c)
@@ -206,7 +206,8 @@ func Run(ctx context.Context, o Options, ready func(*Server, net.Addr)) error {
 	if err != nil {
 		return err
 	}
-	ln, err := net.Listen("tcp", s.cfg.Listen)
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", s.cfg.Listen)
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen on ATRIUM_LISTEN: %w", err), s.Close(ctx))
 	}

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 	"testing"
@@ -100,9 +101,7 @@ func TestForeignIDsInBodiesReachNothing(t *testing.T) {
 			agent := c.Do("POST", "/api/v2/agents", map[string]any{"name": "Mine"}).Want(t, 201).ID("data.id")
 			ask := func(extra map[string]any) servertest.Answer {
 				in := map[string]any{"user_query": "What is the secret word of the vault?"}
-				for k, v := range extra {
-					in[k] = v
-				}
+				maps.Copy(in, extra)
 				return c.Do("POST", fmt.Sprintf("/response-service/api/v2/agents/%d/responses", agent), in)
 			}
 			ask(map[string]any{"chat_thread_id": ids["chat_thread_id"]}).Want(t, 404)

@@ -3,7 +3,6 @@ package thread_test
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -55,7 +54,7 @@ func (unread) Extract(context.Context, extract.Request) (extract.Document, error
 func each(t *testing.T, run func(*testing.T, *bench)) {
 	t.Helper()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		log := slog.New(slog.NewTextHandler(io.Discard, nil))
+		log := slog.New(slog.DiscardHandler)
 		b := &bench{t: t, d: d, people: map[string]*authz.Principal{}}
 		blobs, err := blob.Open(t.TempDir())
 		if err != nil {

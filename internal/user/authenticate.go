@@ -28,7 +28,7 @@ func (u *Users) Authenticate(r *http.Request, noKey bool) (*authz.Principal, err
 	if !hasBearer {
 		c, err := r.Cookie(cookieName)
 		if err != nil || c.Value == "" {
-			return nil, nil
+			return nil, nil //nolint:nilerr // no cookie
 		}
 		if err := u.origin.Check(r); err != nil {
 			return nil, fail.Forbidden("this request comes from another site; open the console at its own address").Because(err)

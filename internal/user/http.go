@@ -121,10 +121,14 @@ func (u *Users) Mount(a *api.API) {
 }
 
 func (u *Users) giveCookie(ctx context.Context, t Tokens) {
-	api.SetCookie(ctx, &http.Cookie{Name: cookieName, Value: t.PlatformToken, Path: "/", MaxAge: t.ExpiresIn,
-		HttpOnly: true, Secure: u.secure, SameSite: http.SameSiteStrictMode})
+	u.setCookie(ctx, t.PlatformToken, t.ExpiresIn)
 }
 
 func (u *Users) takeCookie(ctx context.Context) {
-	api.SetCookie(ctx, &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1, HttpOnly: true, Secure: u.secure, SameSite: http.SameSiteStrictMode})
+	u.setCookie(ctx, "", -1)
+}
+
+func (u *Users) setCookie(ctx context.Context, value string, maxAge int) {
+	api.SetCookie(ctx, &http.Cookie{Name: cookieName, Value: value, Path: "/", MaxAge: maxAge, //nolint:gosec // without TLS, as on one's own machine, a browser refuses Secure
+		HttpOnly: true, Secure: u.secure, SameSite: http.SameSiteStrictMode})
 }

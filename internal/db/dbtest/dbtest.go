@@ -105,7 +105,7 @@ var server = sync.OnceValues(func() (string, error) {
 
 // stopServer is never called: the server's watch stops it when this process ends. But it
 // holds the pipe that the watch looks at, which the collector would close otherwise.
-var stopServer func()
+var stopServer func() //nolint:unused // see above
 
 // sqliteTemplate answers the bytes of a migrated file, made once a process.
 var sqliteTemplate = sync.OnceValues(func() ([]byte, error) {

@@ -93,8 +93,7 @@ func Entry(in *doc.Input, name string, b []byte) error {
 	if in.Out.Len() == probe+1 {
 		in.Out.Drop() // a heading with nothing below it
 	}
-	var e *doc.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*doc.Error](err); ok {
 		in.Out.Warn(fmt.Sprintf("%q was left out: %s", name, e.Message))
 	}
 	return err

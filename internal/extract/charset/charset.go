@@ -106,7 +106,7 @@ func wide(data []byte) (string, bool) {
 	}
 	n := len(head) / 4
 	even, odd := zeros[0]+zeros[2], zeros[1]+zeros[3]
-	name := ""
+	var name string
 	switch {
 	case zeros[2] > n*9/10 && zeros[3] > n*9/10 && zeros[0] == 0:
 		name = "utf-32le"

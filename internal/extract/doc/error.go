@@ -46,8 +46,7 @@ func Fail(r Reason, format string, args ...any) *Error {
 // file is not what its format asks for, so it becomes a Damaged one that names
 // the format.
 func AsError(err error, format string) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
 	return Fail(Damaged, "the %s is damaged and could not be read (%s); save it again with the program that made it", format, trim(err.Error(), 160))

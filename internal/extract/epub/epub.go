@@ -3,6 +3,7 @@ package epub
 
 import (
 	"encoding/xml"
+	"errors"
 	"io"
 	"net/url"
 	"path"
@@ -138,7 +139,7 @@ func each(z *pack.Zip, name string, open func(xml.StartElement), text func(name,
 	cur := ""
 	for {
 		t, err := x.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

@@ -104,8 +104,7 @@ func (r *Report) file(ctx context.Context, pool *extract.Pool, dir string, e ent
 		r.HostileMemory = max(r.HostileMemory, use.Memory)
 	}
 	if err != nil {
-		var typed *extract.Error
-		if errors.As(err, &typed) {
+		if typed, ok := errors.AsType[*extract.Error](err); ok {
 			r.Failed = append(r.Failed, Failure{e.File, typed.Reason, typed.Message})
 		} else {
 			r.Untyped++

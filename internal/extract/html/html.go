@@ -4,6 +4,7 @@ package html
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"regexp"
 	"strings"
@@ -77,7 +78,7 @@ func (p *parser) run() error {
 		case html.ErrorToken:
 			p.flushRow()
 			p.flush()
-			if err := p.z.Err(); err != io.EOF {
+			if err := p.z.Err(); !errors.Is(err, io.EOF) {
 				return err
 			}
 			return p.in.Stopped()

@@ -132,8 +132,8 @@ func attachment(in *doc.Input, p *enmime.Part) error {
 // stripMbox drops the line that mail folders put before a message.
 func stripMbox(b []byte) []byte {
 	if bytes.HasPrefix(b, []byte("From ")) {
-		if i := bytes.IndexByte(b, '\n'); i >= 0 {
-			return b[i+1:]
+		if _, after, ok := bytes.Cut(b, []byte{'\n'}); ok {
+			return after
 		}
 	}
 	return b

@@ -17,11 +17,11 @@ func Word(in *doc.Input) error {
 	if err != nil {
 		return err
 	}
-	main, err := mainPart(in, z, "word/document.xml")
+	main, err := mainPart(z, "word/document.xml")
 	if err != nil {
 		return err
 	}
-	rels, err := relations(in, z, main)
+	rels, err := relations(z, main)
 	if err != nil && doc.Fatal(err) {
 		return err
 	}

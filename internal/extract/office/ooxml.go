@@ -20,7 +20,7 @@ type relation struct {
 }
 
 // relations reads the relations of a part; the part "" is the whole file.
-func relations(in *doc.Input, z *pack.Zip, part string) (map[string]relation, error) {
+func relations(z *pack.Zip, part string) (map[string]relation, error) {
 	dir, base := path.Split(part)
 	x, c, err := z.XML(path.Join(dir, "_rels", base+".rels"))
 	if x == nil || err != nil {
@@ -44,8 +44,8 @@ func relations(in *doc.Input, z *pack.Zip, part string) (map[string]relation, er
 }
 
 // mainPart finds the part that the file is about, or answers fallback.
-func mainPart(in *doc.Input, z *pack.Zip, fallback string) (string, error) {
-	rels, err := relations(in, z, "")
+func mainPart(z *pack.Zip, fallback string) (string, error) {
+	rels, err := relations(z, "")
 	if err != nil && doc.Fatal(err) {
 		return "", err
 	}
@@ -88,7 +88,7 @@ func properties(in *doc.Input, z *pack.Zip, part string) error {
 func walk(x *pack.XML, fn func(xml.Token) error) error {
 	for {
 		t, err := x.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -105,8 +105,7 @@ func survive(in *doc.Input, err error) error {
 	if err == nil || in.Out.Len() == 0 {
 		return err
 	}
-	var e *doc.Error
-	if errors.As(err, &e) {
+	if _, ok := errors.AsType[*doc.Error](err); ok {
 		return err
 	}
 	in.Out.Warn("the file is damaged; a part of its text is missing")

@@ -16,11 +16,11 @@ func Slides(in *doc.Input) error {
 	if err != nil {
 		return err
 	}
-	main, err := mainPart(in, z, "ppt/presentation.xml")
+	main, err := mainPart(z, "ppt/presentation.xml")
 	if err != nil {
 		return err
 	}
-	rels, err := relations(in, z, main)
+	rels, err := relations(z, main)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func slide(in *doc.Input, z *pack.Zip, part string) error {
 	if err := drawing(in, z, part, ""); err != nil {
 		return err
 	}
-	rels, err := relations(in, z, part)
+	rels, err := relations(z, part)
 	if err != nil {
 		return err
 	}

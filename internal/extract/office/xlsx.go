@@ -85,11 +85,12 @@ func sheet(in *doc.Input, f *excelize.File, name string) error {
 		return nil // a sheet without comments, or with damaged ones
 	}
 	for _, c := range comments {
-		text := c.Text
+		var text strings.Builder
+		text.WriteString(c.Text)
 		for _, r := range c.Paragraph {
-			text += r.Text
+			text.WriteString(r.Text)
 		}
-		in.Out.Add(doc.Paragraph, fmt.Sprintf("Comment on %s by %s: %s", c.Cell, c.Author, text))
+		in.Out.Add(doc.Paragraph, fmt.Sprintf("Comment on %s by %s: %s", c.Cell, c.Author, text.String()))
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package pdf
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/pdfcpu/pdfcpu/pkg/api"
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu"
@@ -26,9 +27,12 @@ type file struct {
 	err   error        // a limit that was hit while unpacking
 }
 
+// withoutConfig keeps the library from writing a folder of settings.
+var withoutConfig = sync.OnceFunc(api.DisableConfigDir)
+
 // builtin reads a file without help. Damaged pages are passed over.
 func builtin(in *doc.Input) error {
-	api.DisableConfigDir()
+	withoutConfig()
 	conf := model.NewDefaultConfiguration()
 	conf.ValidationMode = model.ValidationRelaxed
 	conf.Cmd = model.VALIDATE // of all commands the one that opens a file and asks for no more

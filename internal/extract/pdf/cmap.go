@@ -42,24 +42,24 @@ func parseCMap(b []byte) *cmap {
 			}
 			continue
 		}
-		switch op := string(t.str); {
-		case op == "endcodespacerange":
+		switch op := string(t.str); op {
+		case "endcodespacerange":
 			for i := 0; i+1 < len(args); i += 2 {
 				m.spaces = append(m.spaces, span{len(args[i].str), value(args[i].str), value(args[i+1].str)})
 			}
-		case op == "endbfchar":
+		case "endbfchar":
 			for i := 0; i+1 < len(args); i += 2 {
 				if len(m.texts) < maxMapped {
 					m.texts[value(args[i].str)] = codeText(args[i+1])
 				}
 			}
-		case op == "endbfrange":
+		case "endbfrange":
 			m.ranges(args)
-		case op == "endcidrange":
+		case "endcidrange":
 			for i := 0; i+2 < len(args); i += 3 {
 				m.cids = append(m.cids, run{from: value(args[i].str), to: value(args[i+1].str), cid: int(args[i+2].num)})
 			}
-		case op == "endcidchar":
+		case "endcidchar":
 			for i := 0; i+1 < len(args); i += 2 {
 				c := value(args[i].str)
 				m.cids = append(m.cids, run{from: c, to: c, cid: int(args[i+1].num)})

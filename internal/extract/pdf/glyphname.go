@@ -94,22 +94,22 @@ func glyphText(name string) string {
 		return name
 	}
 	if strings.Contains(name, "_") { // a ligature of named glyphs
-		out := ""
+		var out strings.Builder
 		for part := range strings.SplitSeq(name, "_") {
-			out += glyphText(part)
+			out.WriteString(glyphText(part))
 		}
-		return out
+		return out.String()
 	}
 	if hex, ok := strings.CutPrefix(name, "uni"); ok && len(hex) >= 4 && len(hex)%4 == 0 {
-		out := ""
+		var out strings.Builder
 		for i := 0; i < len(hex); i += 4 {
 			v, err := strconv.ParseUint(hex[i:i+4], 16, 16)
 			if err != nil {
 				return ""
 			}
-			out += string(rune(v))
+			out.WriteRune(rune(v))
 		}
-		return out
+		return out.String()
 	}
 	if hex, ok := strings.CutPrefix(name, "u"); ok && len(hex) >= 4 && len(hex) <= 6 {
 		if v, err := strconv.ParseUint(hex, 16, 32); err == nil {

@@ -2,6 +2,7 @@ package pdf
 
 import (
 	"math"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -216,7 +217,7 @@ func merge(a, b []line) []line {
 			out, b = append(out, b[0]), b[1:]
 		default:
 			l := a[0]
-			l.segs = append(l.segs[:len(l.segs):len(l.segs)], b[0].segs...)
+			l.segs = append(slices.Clip(l.segs), b[0].segs...)
 			out, a, b = append(out, l), a[1:], b[1:]
 		}
 	}

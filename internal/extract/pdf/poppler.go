@@ -23,8 +23,7 @@ func poppler(in *doc.Input) error {
 	if e := in.Stopped(); e != nil {
 		return e
 	}
-	var limit *doc.Error
-	if errors.As(err, &limit) {
+	if limit, ok := errors.AsType[*doc.Error](err); ok {
 		return limit
 	}
 	if err != nil && len(bytes.TrimSpace(out)) == 0 {
@@ -43,8 +42,7 @@ func poppler(in *doc.Input) error {
 			return err
 		}
 	}
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if _, ok := errors.AsType[*exec.ExitError](err); ok {
 		in.Out.Warn("the PDF is damaged; a part of its text may be missing")
 	}
 	return nil
@@ -68,7 +66,7 @@ func recognize(in *doc.Input) error {
 			return err
 		}
 		if err != nil || len(img) == 0 { // behind the last page
-			return nil
+			return nil //nolint:nilerr // it says so by failing
 		}
 		text, err := in.Helper(in.Ctx, bytes.NewReader(img), "tesseract", "-", "-")
 		if errors.Is(err, doc.ErrNoHelper) {

@@ -2,6 +2,7 @@ package plain
 
 import (
 	"encoding/xml"
+	"errors"
 	"io"
 	"regexp"
 	"strings"
@@ -35,14 +36,14 @@ func XML(in *doc.Input) error {
 	r := &xmlReader{in: in}
 	for {
 		t, err := x.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return r.flush()
 		}
 		if err != nil {
 			if e := r.flush(); e != nil {
 				return e
 			}
-			if _, ok := err.(*xml.SyntaxError); ok && in.Out.Len() > 0 {
+			if _, ok := errors.AsType[*xml.SyntaxError](err); ok && in.Out.Len() > 0 {
 				in.Out.Warn("the XML is damaged; what follows the damage is missing")
 				return nil
 			}

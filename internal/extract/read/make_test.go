@@ -325,8 +325,7 @@ func outline(d doc.Document) string {
 }
 
 func reason(err error) doc.Reason {
-	var e *doc.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*doc.Error](err); ok {
 		return e.Reason
 	}
 	return ""

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -142,7 +143,7 @@ func (a *answer) read() error {
 	var e event
 	for {
 		ev, err := a.reply.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return a.reply.Cut()
 		}
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -19,9 +20,9 @@ func (s *server) embeddings(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var in struct {
-		Model      string
-		Input      []string
-		Dimensions int
+		Model      string   `json:"model"`
+		Input      []string `json:"input"`
+		Dimensions int      `json:"dimensions"`
 	}
 	if json.Unmarshal(data, &in) != nil || in.Model == "" || len(in.Input) == 0 {
 		refuse(w, http.StatusBadRequest, "invalid_request_error", "model and input are required")
@@ -45,19 +46,19 @@ func (s *server) embeddings(w http.ResponseWriter, r *http.Request) {
 	}
 	out := make([]item, 0, len(in.Input))
 	tokens := 0
-	for i := len(in.Input) - 1; i >= 0; i-- {
-		if in.Input[i] == "" {
+	for i, text := range slices.Backward(in.Input) {
+		if text == "" {
 			refuse(w, http.StatusBadRequest, "invalid_request_error", "input must not be empty")
 			return
 		}
-		v := Vector(in.Input[i], dims)
+		v := Vector(text, dims)
 		switch in.Model {
 		case Ragged:
 			v = v[:dims-i%2]
 		case Null:
 			clear(v)
 		}
-		tokens += llm.EstimateTokens(in.Input[i])
+		tokens += llm.EstimateTokens(text)
 		out = append(out, item{"embedding", i, v})
 	}
 	if in.Model == Short {

@@ -3,6 +3,7 @@ package fake
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"strings"
 
 	"atrium/internal/llm"
@@ -107,9 +108,7 @@ func (openAI) frames(req Request, r Reply, usage [2]int) []frame {
 	var out []frame
 	event := func(token bool, choices []any, extra object) {
 		v := object{"id": "chatcmpl-fake", "object": "chat.completion.chunk", "created": 1700000000, "model": req.Model, "choices": choices}
-		for k, x := range extra {
-			v[k] = x
-		}
+		maps.Copy(v, extra)
 		out = append(out, frame{append(append([]byte("data: "), encode(v)...), "\n\n"...), token})
 	}
 	delta := func(token bool, d object, finish any) {

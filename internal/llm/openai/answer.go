@@ -2,6 +2,7 @@ package openai
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"strconv"
 	"strings"
@@ -109,7 +110,7 @@ func (a *answer) read() error {
 	}
 	for {
 		ev, err := a.reply.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			// Some servers close after the last chunk without the closing mark.
 			if a.finish == "" {
 				return a.reply.Cut()

@@ -166,7 +166,7 @@ func (r *Reply) Next() (Event, error) {
 	for {
 		line, err := r.line()
 		if err != nil {
-			if ev.Data != nil && err == io.EOF { // a last event without its blank line
+			if ev.Data != nil && errors.Is(err, io.EOF) { // a last event without its blank line
 				r.events++
 				return ev, nil
 			}
@@ -242,7 +242,7 @@ func (r *Reply) line() ([]byte, error) {
 		if err == nil || n > 0 {
 			continue // an error comes again when the rest is used
 		}
-		if err != io.EOF {
+		if !errors.Is(err, io.EOF) {
 			return nil, r.fault(err)
 		}
 		if len(r.buf) > r.start {
@@ -259,8 +259,7 @@ func (r *Reply) fault(err error) error {
 	if perr := r.parent.Err(); perr != nil {
 		return perr
 	}
-	var f *fail.Error
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*fail.Error](err); ok {
 		return f
 	}
 	if errors.Is(context.Cause(r.ctx), errSilent) {

@@ -136,7 +136,7 @@ func (c *Client) Do(ctx context.Context, call Call) error {
 		wait := t.f.RetryAfter
 		if wait == 0 {
 			wait = c.limits.Backoff << try
-			wait -= rand.N(wait/4 + 1)
+			wait -= rand.N(wait/4 + 1) //nolint:gosec // it only spreads the tries
 		}
 		if end, ok := ctx.Deadline(); try >= c.limits.Retries || wait > c.limits.MaxWait || ok && time.Until(end) < wait {
 			if t.f.RetryAfter == 0 && t.f.Code != fail.CodeProvider {
@@ -224,8 +224,7 @@ func (c *Client) broken(parent context.Context, err error, early bool) error {
 	if errors.As(err, &known) {
 		return known
 	}
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err // the URL says nothing that who does not
 	}
 	host := c.who

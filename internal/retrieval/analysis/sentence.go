@@ -116,7 +116,7 @@ func hasDigit(s string) bool { return strings.ContainsAny(s, "0123456789") }
 
 var abbreviations = func() map[string]bool {
 	m := map[string]bool{}
-	for _, w := range strings.Fields(`mr mrs ms dr prof sr jr st mt ft gen col lt capt sgt rev hon pres gov sen rep
+	for w := range strings.FieldsSeq(`mr mrs ms dr prof sr jr st mt ft gen col lt capt sgt rev hon pres gov sen rep
 		vs etc al fig figs eq eqs ref refs no nos vol pp ed eds approx ca cf dept est inc ltd co corp bros
 		jan feb mar apr jun jul aug sep sept oct nov dec bzw usw nr abs art sog evtl ggf mme mlle`) {
 		m[w] = true

@@ -15,7 +15,7 @@ func spelling(w string) string {
 	}
 	// haemoglobin, oesophagus; not toe, coeval
 	for _, vowels := range [2]string{"ae", "oe"} {
-		if i := strings.Index(w, vowels); i >= 0 && i+3 < n && !(i == 1 && w[0] == 'c') {
+		if i := strings.Index(w, vowels); i >= 0 && i+3 < n && (i != 1 || w[0] != 'c') {
 			w = w[:i] + w[i+1:]
 			n--
 		}

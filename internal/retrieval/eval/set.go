@@ -115,7 +115,7 @@ func lines(path string, fn func([]byte) error) error {
 		if err != nil {
 			return fmt.Errorf("%s.gz: %w", filepath.Base(path), err)
 		}
-		defer z.Close()
+		defer func() { _ = z.Close() }()
 		r = z
 	}
 	sc := bufio.NewScanner(r)

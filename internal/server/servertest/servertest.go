@@ -83,7 +83,7 @@ func Start(t testing.TB, e db.Engine, change ...func(*server.Config)) *Harness {
 		t.Fatal(err)
 	}
 	h.URL, h.Config = front.URL, c
-	h.Server, err = server.New(t.Context(), server.Options{Config: c, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Worker: []string{exe, "extract-worker"}})
+	h.Server, err = server.New(t.Context(), server.Options{Config: c, Log: slog.New(slog.DiscardHandler), Worker: []string{exe, "extract-worker"}})
 	if err != nil {
 		t.Fatal(err)
 	}
