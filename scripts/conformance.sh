@@ -51,6 +51,7 @@ run() {
   (cd "$work" && "$OLDPWD/$venv/bin/schemathesis" --config-file "$work/config.toml" run "$base/openapi.json" --checks all -n "$examples" \
     "${auth[@]}" --warnings off "$@")
 }
+export SCHEMATHESIS_HOOKS=conformance_hooks PYTHONPATH=$PWD/scripts PYTHONDONTWRITEBYTECODE=1
 : >"$work/config.toml"
 failed=0
 # Signing out would end the session that everything else is tested with.
