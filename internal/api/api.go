@@ -46,6 +46,7 @@ type Op struct {
 	MaxBody int64    // bytes; 1 MiB unless set
 	NoKey   bool     // needs a signed-in user, but never an API key beside it
 	Sort    []string // of Many: the fields it can be ordered by; created_on unless set
+	Feature string   // the flag that switches it off for an organization
 }
 
 // Method and Path are the two halves of the route.
@@ -66,6 +67,8 @@ type Options struct {
 	PublicURL string
 	Auth      Authenticator
 	Log       *slog.Logger
+	// Feature tells whether a flag is on in an organization; nil: all are.
+	Feature func(ctx context.Context, orgID int64, name string) (bool, error)
 }
 
 // API is the set of operations being served.
@@ -182,6 +185,9 @@ func (a *API) declare(o Op, in reflect.Type) huma.Operation {
 	} else {
 		doc = strings.TrimSpace(doc + "\n\nNeeds the permission `" + o.Needs.String() + "`.")
 	}
+	if o.Feature != "" {
+		doc += " Off when the feature flag `" + o.Feature + "` is."
+	}
 	h := huma.Operation{
 		OperationID: o.ID, Method: o.Method(), Path: o.Path(), Summary: o.Title, Description: doc,
 		Tags: []string{o.Group}, DefaultStatus: o.Status, MaxBodyBytes: o.MaxBody,
@@ -254,6 +260,7 @@ func Do[In, Out any](a *API, o Op, run func(context.Context, *In) (Out, error)) 
 	o = a.last()
 	if o.Bare {
 		huma.Register(a.huma, h, func(ctx context.Context, in *In) (*bare[Out], error) {
+			tell(ctx, in)
 			out, err := run(ctx, in)
 			if err != nil {
 				return nil, a.failure(ctx, err)
@@ -263,6 +270,7 @@ func Do[In, Out any](a *API, o Op, run func(context.Context, *In) (Out, error)) 
 		return
 	}
 	huma.Register(a.huma, h, func(ctx context.Context, in *In) (*answer[Out], error) {
+		tell(ctx, in)
 		out, err := run(ctx, in)
 		if err != nil {
 			return nil, a.failure(ctx, err)

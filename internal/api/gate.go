@@ -18,6 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"atrium/internal/audit"
 	"atrium/internal/authz"
 	"atrium/internal/fail"
 )
@@ -48,8 +49,28 @@ func (a *API) gate(o Op) func(huma.Context, func(huma.Context)) {
 			a.writeFailure(r.Context(), w, err)
 			return
 		}
-		next(huma.WithContext(hc, authz.With(r.Context(), authz.For(p))))
+		if err := a.featured(r.Context(), o, p); err != nil {
+			a.writeFailure(r.Context(), w, err)
+			return
+		}
+		ctx := authz.With(r.Context(), authz.For(p))
+		if o.audited() {
+			ctx = audit.Watch(ctx, entry(ctx, o, p, r))
+		}
+		next(huma.WithContext(hc, ctx))
 	}
+}
+
+// featured refuses what the organization has switched off.
+func (a *API) featured(ctx context.Context, o Op, p *authz.Principal) error {
+	if o.Feature == "" || a.opts.Feature == nil {
+		return nil
+	}
+	on, err := a.opts.Feature(ctx, p.OrgID, o.Feature)
+	if err == nil && !on {
+		err = fail.Forbidden("the feature %s is switched off in your organization; ask a Global Admin", o.Feature)
+	}
+	return err
 }
 
 // unsaid refuses a query parameter that is there without a value, where text

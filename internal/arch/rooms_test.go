@@ -29,7 +29,7 @@ var inRing = []struct {
 }{
 	{platform, []string{
 		"docs", // the handbook, as data
-		"internal/api", "internal/authz", "internal/blob", "internal/db",
+		"internal/api", "internal/audit", "internal/authz", "internal/blob", "internal/db",
 		"internal/egress", "internal/event", "internal/fail", "internal/job", "internal/sse",
 	}},
 	{variety, []string{

@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Resource is a kind of thing that permission is about.
@@ -19,13 +20,20 @@ type Resource string
 const (
 	Organization Resource = "organization"
 	User         Resource = "user"
+	Permission   Resource = "permission" // of a user, and permission sets
+	Session      Resource = "session"
 	APIKey       Resource = "api_key"
+	Team         Resource = "team"
 	Project      Resource = "project"
 	Agent        Resource = "agent"
 	Corpus       Resource = "corpus"
 	Document     Resource = "document"
 	Thread       Resource = "chat_thread"
 	Response     Resource = "agent_response"
+	Notification Resource = "notification"
+	FeatureFlag  Resource = "feature_flag"
+	LLMConfig    Resource = "llm_configuration"
+	Audit        Resource = "audit_event"
 )
 
 // Action is what is done to a Resource.
@@ -37,6 +45,7 @@ const (
 	Create Action = "create" // make a new one
 	Edit   Action = "edit"   // change it
 	Delete Action = "delete" // remove it
+	Manage Action = "manage" // say who belongs to it and who may reach it
 )
 
 // Need is what an operation demands: an action on a resource, or nothing but
@@ -101,6 +110,8 @@ type Principal struct {
 	KeyID     int64
 	// Scopes of a key: "agent:view", "agent:*", "*:view" or "*". A session has "*".
 	Scopes []string
+	// Rules are what the permission sets and rights allow that the person holds.
+	Rules []Rule
 }
 
 // Decision is an answer with its reason, which may be shown.
@@ -121,10 +132,27 @@ func Decide(p *Principal, n Need) Decision {
 	if !inScopes(p.Scopes, n) {
 		return Decision{false, fmt.Sprintf("this API key lacks the scope %s; use a key that has it", n)}
 	}
-	if !slices.Contains(roleActions(p.Role, n.Resource), n.Action) {
-		return Decision{false, fmt.Sprintf("your role %s may not %s a %s; ask an administrator", p.Role, n.Action, n.Resource)}
+	if slices.Contains(roleActions(p.Role, n.Resource), n.Action) {
+		return Decision{true, fmt.Sprintf("your role %s may %s %s", p.Role, n.Action, n.Resource.some())}
 	}
-	return Decision{true, fmt.Sprintf("your role %s may %s a %s", p.Role, n.Action, n.Resource)}
+	for _, r := range p.Rules {
+		if r.allows(n.Action, n.Resource) {
+			return Decision{true, fmt.Sprintf("%s lets you %s %s", r.From, n.Action, n.Resource.some())}
+		}
+	}
+	return Decision{false, fmt.Sprintf("your role %s may not %s %s; ask an administrator", p.Role, n.Action, n.Resource.some())}
+}
+
+// some is the resource in a sentence.
+func (r Resource) some() string {
+	words := strings.ReplaceAll(string(r), "_", " ")
+	if r == LLMConfig {
+		words = "model configuration"
+	}
+	if strings.ContainsRune("aeio", rune(words[0])) {
+		return "an " + words
+	}
+	return "a " + words
 }
 
 func inScopes(scopes []string, n Need) bool {
@@ -136,30 +164,50 @@ func inScopes(scopes []string, n Need) bool {
 	return false
 }
 
+// Actions are all that can be done.
+func Actions() []Action { return []Action{View, Use, Create, Edit, Delete, Manage} }
+
+// Resources are all kinds of things that permission is about.
+func Resources() []Resource {
+	return []Resource{
+		Organization, User, Permission, Session, APIKey, Team, Project, Agent, Corpus, Document, Thread, Response,
+		Notification, FeatureFlag, LLMConfig, Audit,
+	}
+}
+
+// Roles are the organization's, the strongest first.
+func Roles() []Role { return []Role{GlobalAdmin, ApplicationAdmin, Member} }
+
+// RoleActions is what a role may do to a resource at all, before rows are looked at.
+func RoleActions(r Role, on Resource) []Action { return slices.Clone(roleActions(r, on)) }
+
 var (
-	everything = []Action{View, Use, Create, Edit, Delete}
+	everything = Actions()
 	looking    = []Action{View, Use}
 )
 
-// roleActions is the table of what a role may do, before rows are looked at.
+// beyond is what the roles below Global Admin may do; a resource that is not
+// listed is theirs entirely, as far as the rows are. Global Admins may do
+// everything.
+var beyond = map[Resource]map[Role][]Action{
+	Organization: {ApplicationAdmin: looking, Member: looking},
+	User:         {ApplicationAdmin: everything, Member: {View, Use, Edit}}, // Edit: oneself
+	Permission:   {ApplicationAdmin: {View}, Member: {View}},                // their own
+	Team:         {ApplicationAdmin: everything, Member: {View, Use, Edit, Delete, Manage}},
+	Project:      {ApplicationAdmin: everything, Member: {View, Use, Edit, Delete, Manage}},
+	FeatureFlag:  {ApplicationAdmin: looking, Member: looking},
+	LLMConfig:    {ApplicationAdmin: looking, Member: looking},
+	Audit:        {},
+}
+
 func roleActions(r Role, on Resource) []Action {
-	switch r {
-	case GlobalAdmin:
-		return everything
-	case ApplicationAdmin:
-		if on == Organization {
-			return looking
-		}
-		return everything
-	case Member:
-		switch on {
-		case Organization, User, Project:
-			return looking
-		default:
-			return everything
-		}
+	if !slices.Contains(Roles(), r) {
+		return nil
 	}
-	return nil
+	if below, limited := beyond[on]; limited && r != GlobalAdmin {
+		return below[r]
+	}
+	return everything
 }
 
 // Scopes are all that a key can have: a resource and an action, either of
@@ -176,11 +224,6 @@ func Scopes() []string {
 
 // ValidScope tells whether s may be the scope of a key.
 func ValidScope(s string) bool { return slices.Contains(Scopes(), s) }
-
-// Resources are all kinds of things that permission is about.
-func Resources() []Resource {
-	return []Resource{Organization, User, APIKey, Project, Agent, Corpus, Document, Thread, Response}
-}
 
 type scopeKey struct{}
 

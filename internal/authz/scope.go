@@ -1,6 +1,6 @@
 package authz
 
-import "fmt"
+import "strings"
 
 // Scope is what a principal can reach. The zero Scope reaches nothing.
 type Scope struct {
@@ -52,91 +52,56 @@ func (s Scope) Can(n Need) Decision { return Decide(s.p, n) }
 
 // Where is the SQL predicate, over the table alias, of the rows of a resource
 // on which the action is allowed, with its arguments. The alias is written by
-// the store, never by a caller.
+// the store, never by a caller. It is made to be asked of few rows; a list of
+// many is found faster by Among.
 func (s Scope) Where(a Action, r Resource, alias string) (string, []any) {
 	if s.p == nil || s.p.OrgID == 0 {
 		return "1 = 0", nil
 	}
-	sql := alias + ".org_id = ?"
+	var either []string
 	args := []any{s.p.OrgID}
-	if s.IsAdmin() && r != Thread && r != Response {
-		return sql, args
+	for _, c := range s.clauses(a, r) {
+		if c.that == everyRow {
+			return alias + ".org_id = ?", args[:1]
+		}
+		sql, more := c.Row(alias)
+		either, args = append(either, sql), append(args, more...)
 	}
-	more, margs := s.rows(a, r, alias)
-	return "(" + sql + " AND (" + more + "))", append(args, margs...)
-}
-
-// rows is the part of the predicate below the organization, a rule a resource.
-func (s Scope) rows(a Action, r Resource, alias string) (string, []any) {
-	me := s.p.UserID
-	switch r {
-	case Agent:
-		if a == View || a == Use {
-			return agentUse(alias), []any{me, me, me, me}
-		}
-		return agentEdit(alias), []any{me, me, me}
-	case Corpus:
-		return corpusRows(a, alias), []any{me, me, me}
-	case Document:
-		if a == Delete {
-			a = Edit // whoever may put documents in may take them out
-		}
-		doc := fmt.Sprintf("EXISTS (SELECT 1 FROM corpus dc WHERE dc.id = %s.corpus_id AND dc.org_id = %s.org_id AND dc.is_deleted = FALSE AND (%s))",
-			alias, alias, corpusRows(a, "dc"))
-		args := []any{me, me, me}
-		if a == Use {
-			quoted := fmt.Sprintf(`EXISTS (SELECT 1 FROM agent_corpus qa JOIN agent qg ON qg.id = qa.agent_id AND qg.org_id = qa.org_id
-				JOIN corpus qc ON qc.id = qa.corpus_id AND qc.restrict_to_viewers = FALSE
-				WHERE qa.corpus_id = %s.corpus_id AND qa.org_id = %s.org_id AND qa.is_enabled = TRUE AND qg.is_deleted = FALSE AND (%s))`,
-				alias, alias, agentUse("qg"))
-			return doc + " OR " + quoted, append(args, me, me, me, me)
-		}
-		return doc, args
-	case Thread, Response:
-		if s.system {
-			return "1 = 1", nil
-		}
-		return alias + ".user_id = ?", []any{me}
-	case APIKey:
-		return alias + ".user_id = ?", []any{me}
-	case User:
-		if a == View || s.p.Role == ApplicationAdmin {
-			return "1 = 1", nil
-		}
-		return alias + ".id = ?", []any{me}
-	default:
-		return "1 = 1", nil
+	if len(either) == 0 {
+		return "1 = 0", nil
 	}
+	return "(" + alias + ".org_id = ? AND (" + strings.Join(either, " OR ") + "))", args
 }
 
-// agentUse: the owner, people added, everyone in the organization for Everyone
-// and Public, members of the project's teams for Team, admins of the project.
-func agentUse(x string) string {
-	return fmt.Sprintf(`%[1]s.owner_id = ? OR %[1]s.access IN ('Everyone', 'Public')
-		OR EXISTS (SELECT 1 FROM agent_user au WHERE au.agent_id = %[1]s.id AND au.user_id = ?)
-		OR EXISTS (SELECT 1 FROM project_user pu WHERE pu.project_id = %[1]s.project_id AND pu.user_id = ? AND pu.role = 'Admin')
-		OR (%[1]s.access = 'Team' AND EXISTS (SELECT 1 FROM project_team pt JOIN team_user tu ON tu.team_id = pt.team_id
-			WHERE pt.project_id = %[1]s.project_id AND tu.user_id = ?))`, x)
-}
+// tables are where the rows of the resources stand that Among can list.
+var tables = map[Resource]string{Agent: "agent", Corpus: "corpus", Project: "project", Team: "team"}
 
-// agentEdit: the owner, admins of the agent, admins of its project.
-func agentEdit(x string) string {
-	return fmt.Sprintf(`%[1]s.owner_id = ?
-		OR EXISTS (SELECT 1 FROM agent_user au WHERE au.agent_id = %[1]s.id AND au.user_id = ? AND au.role = 'Admin')
-		OR EXISTS (SELECT 1 FROM project_user pu WHERE pu.project_id = %[1]s.project_id AND pu.user_id = ? AND pu.role = 'Admin')`, x)
-}
-
-// corpusRows: the owner, and grants to the user or a team of theirs whose role
-// is enough: Viewer < Editor < Admin.
-func corpusRows(a Action, x string) string {
-	roles := "'Viewer', 'Editor', 'Admin'"
-	switch a {
-	case Create, Edit:
-		roles = "'Editor', 'Admin'"
-	case Delete:
-		roles = "'Admin'"
+// Among is Where for lists: the same rows, found by index.
+func (s Scope) Among(a Action, r Resource, alias string) (string, []any) {
+	table, ok := tables[r]
+	if !ok || s.p == nil || s.p.OrgID == 0 {
+		return s.Where(a, r, alias)
 	}
-	return fmt.Sprintf(`%[1]s.owner_id = ?
-		OR EXISTS (SELECT 1 FROM corpus_grant cg WHERE cg.corpus_id = %[1]s.id AND cg.role IN (%[2]s) AND cg.user_id = ?)
-		OR EXISTS (SELECT 1 FROM corpus_grant cg JOIN team_user tu ON tu.team_id = cg.team_id WHERE cg.corpus_id = %[1]s.id AND cg.role IN (%[2]s) AND tu.user_id = ?)`, x, roles)
+	var all []string
+	var args []any
+	for _, c := range s.clauses(a, r) {
+		if c.that == everyRow {
+			return s.Where(a, r, alias)
+		}
+		sql, more := c.ids(table, s.p.OrgID)
+		all, args = append(all, sql), append(args, more...)
+	}
+	if len(all) == 0 {
+		return "1 = 0", nil
+	}
+	return "(" + alias + ".org_id = ? AND " + alias + ".id IN (" + strings.Join(all, " UNION ") + "))", append([]any{s.p.OrgID}, args...)
+}
+
+// Clauses are the reasons that Where is made of, for whoever explains a
+// decision: the first whose Row holds is the reason.
+func (s Scope) Clauses(a Action, r Resource) []Clause {
+	if s.p == nil || s.p.OrgID == 0 {
+		return nil
+	}
+	return s.clauses(a, r)
 }

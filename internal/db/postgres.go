@@ -78,7 +78,7 @@ func (d *DB) runPostgres(ctx context.Context, relaxed bool, f func(ctx context.C
 	if err != nil {
 		return nil, err
 	}
-	tx := &Tx{d: d, pg: pg}
+	tx := &Tx{d: d, pg: pg, relaxed: relaxed}
 	defer func() {
 		tx.ended = true
 		// Does nothing after a commit.

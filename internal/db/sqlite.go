@@ -162,7 +162,7 @@ func (d *DB) runSQLite(ctx context.Context, relaxed bool, f func(ctx context.Con
 	if err := w.do(`BEGIN IMMEDIATE`); err != nil {
 		return nil, d.sqliteFailed(err)
 	}
-	tx := &Tx{d: d}
+	tx := &Tx{d: d, relaxed: relaxed}
 	committed := false
 	defer func() {
 		tx.ended = true

@@ -8,11 +8,12 @@ import (
 // Tx is a transaction. It belongs to one goroutine and ends with the function it
 // was given to.
 type Tx struct {
-	d     *DB
-	pg    *sql.Tx // nil on SQLite
-	err   error   // the first failure; nothing runs or commits after it
-	ended bool
-	hooks []func()
+	d       *DB
+	pg      *sql.Tx // nil on SQLite
+	err     error   // the first failure; nothing runs or commits after it
+	ended   bool
+	hooks   []func()
+	relaxed bool
 }
 
 type txKey struct{}
@@ -74,7 +75,23 @@ func (tx *Tx) call(ctx context.Context, f func(ctx context.Context, tx *Tx) erro
 	if tx.err != nil {
 		return tx.err
 	}
+	if last, ok := ctx.Value(lastKey{}).(func(context.Context, *Tx) error); ok && !tx.relaxed {
+		if err := last(context.WithValue(ctx, txKey{}, tx), tx); err != nil {
+			return err
+		}
+	}
+	if tx.err != nil {
+		return tx.err
+	}
 	return ctx.Err()
+}
+
+type lastKey struct{}
+
+// WithLast is a context in which f is the last thing that every transaction of
+// Tx does before it commits; the audit log is written so.
+func WithLast(ctx context.Context, f func(context.Context, *Tx) error) context.Context {
+	return context.WithValue(ctx, lastKey{}, f)
 }
 
 func (tx *Tx) query(ctx context.Context, text string, args []any) (*sql.Rows, func(), error) {
