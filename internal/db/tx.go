@@ -90,7 +90,17 @@ type lastKey struct{}
 
 // WithLast is a context in which f is the last thing that every transaction of
 // Tx does before it commits; the audit log is written so.
+// What an outer context asked for comes after it.
 func WithLast(ctx context.Context, f func(context.Context, *Tx) error) context.Context {
+	if outer, ok := ctx.Value(lastKey{}).(func(context.Context, *Tx) error); ok {
+		inner := f
+		f = func(ctx context.Context, tx *Tx) error {
+			if err := inner(ctx, tx); err != nil {
+				return err
+			}
+			return outer(ctx, tx)
+		}
+	}
 	return context.WithValue(ctx, lastKey{}, f)
 }
 
