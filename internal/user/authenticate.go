@@ -147,6 +147,9 @@ func (u *Users) principal(ctx context.Context, token string, keysToo bool) (*cac
 	if p := u.cache.get(token); p != nil && (keysToo || p.KeyID == 0) {
 		return p, nil
 	}
+	if mistyped(token) {
+		return nil, nil
+	}
 	in := u.cache.begin()
 	p, err := u.bySession(ctx, token)
 	if errors.Is(err, db.ErrNone) && keysToo {
@@ -163,60 +166,84 @@ func (u *Users) principal(ctx context.Context, token string, keysToo bool) (*cac
 	return c, nil
 }
 
+// actor is the person behind a credential.
+type actor struct {
+	UserID int64  `db:"user_id"`
+	OrgID  int64  `db:"org_id"`
+	Email  string `db:"email"`
+	Role   string `db:"role"`
+}
+
+const (
+	actorColumns = `p.id AS user_id, p.org_id, p.email, p.role`
+	mayAct       = `p.is_active = TRUE AND p.is_deleted = FALSE`
+)
+
+// principal is the person with all that their permissions allow.
+func (a actor) principal(ctx context.Context, q db.Querier, by authz.Carrier, scopes []string) (*authz.Principal, error) {
+	rules, err := held(ctx, q, a.OrgID, a.UserID)
+	return &authz.Principal{UserID: a.UserID, OrgID: a.OrgID, Email: a.Email, Role: authz.Role(a.Role), Carrier: by, Scopes: scopes, Rules: rules}, err
+}
+
 func (u *Users) bySession(ctx context.Context, token string) (*authz.Principal, error) {
 	type row struct {
-		ID      int64      `db:"id"`
-		Rotated *time.Time `db:"rotated_on"`
-		UserID  int64      `db:"user_id"`
-		OrgID   int64      `db:"org_id"`
-		Email   string     `db:"email"`
-		Role    string     `db:"role"`
+		actor
+		ID       int64      `db:"id"`
+		Rotated  *time.Time `db:"rotated_on"`
+		LastUsed *time.Time `db:"last_used_on"`
 	}
-	r, err := db.One[row](ctx, u.db, `SELECT s.id, s.rotated_on, p.id AS user_id, p.org_id, p.email, p.role FROM session s JOIN users p ON p.id = s.user_id
-		WHERE s.platform_hash = ? AND s.revoked_on IS NULL AND s.expires_on > ? AND p.is_active = TRUE AND p.is_deleted = FALSE`, digest(token), time.Now())
+	now := time.Now()
+	r, err := db.One[row](ctx, u.db, `SELECT s.id, s.rotated_on, s.last_used_on, `+actorColumns+` FROM session s JOIN users p ON p.id = s.user_id
+		WHERE s.platform_hash = ? AND s.revoked_on IS NULL AND s.expires_on > ? AND `+mayAct, digest(token), now)
 	if err != nil {
 		return nil, err
 	}
-	if r.Rotated != nil && time.Since(*r.Rotated) > rotationGrace {
+	if r.Rotated != nil && now.Sub(*r.Rotated) > rotationGrace {
 		return nil, db.ErrNone
 	}
-	return &authz.Principal{UserID: r.UserID, OrgID: r.OrgID, Email: r.Email, Role: authz.Role(r.Role),
-		Carrier: authz.ByToken, SessionID: r.ID, Scopes: []string{"*"}}, nil
+	if r.LastUsed == nil || now.Sub(*r.LastUsed) > 30*time.Second {
+		u.sessionsUsed.note(r.ID, now)
+	}
+	p, err := r.principal(ctx, u.db, authz.ByToken, []string{"*"})
+	if err == nil {
+		p.SessionID = r.ID
+	}
+	return p, err
 }
 
 func (u *Users) byKey(ctx context.Context, token string) (*authz.Principal, error) {
 	type row struct {
+		actor
 		ID     int64    `db:"id"`
 		Scopes []string `db:"scopes,json"`
-		UserID int64    `db:"user_id"`
-		OrgID  int64    `db:"org_id"`
-		Email  string   `db:"email"`
-		Role   string   `db:"role"`
 	}
 	now := time.Now()
-	r, err := db.One[row](ctx, u.db, `SELECT k.id, k.scopes, p.id AS user_id, p.org_id, p.email, p.role FROM api_key k JOIN users p ON p.id = k.user_id
-		WHERE k.hash = ? AND k.revoked_on IS NULL AND (k.expires_on IS NULL OR k.expires_on > ?) AND p.is_active = TRUE AND p.is_deleted = FALSE`, digest(token), now)
+	r, err := db.One[row](ctx, u.db, `SELECT k.id, k.scopes, `+actorColumns+` FROM api_key k JOIN users p ON p.id = k.user_id
+		WHERE k.hash = ? AND k.revoked_on IS NULL AND (k.expires_on IS NULL OR k.expires_on > ?) AND `+mayAct, digest(token), now)
 	if err != nil {
 		return nil, err
 	}
-	u.used.note(r.ID, now)
-	return &authz.Principal{UserID: r.UserID, OrgID: r.OrgID, Email: r.Email, Role: authz.Role(r.Role),
-		Carrier: authz.ByKey, KeyID: r.ID, Scopes: r.Scopes}, nil
+	u.keysUsed.note(r.ID, now)
+	p, err := r.principal(ctx, u.db, authz.ByKey, r.Scopes)
+	if err == nil {
+		p.KeyID = r.ID
+	}
+	return p, err
 }
 
-// lastUsed gathers when keys were used, to be written now and then.
+// lastUsed gathers when keys or sessions were used, to be written now and then.
 type lastUsed struct {
 	mu sync.Mutex
 	at map[int64]time.Time
 }
 
-func (l *lastUsed) note(key int64, at time.Time) {
+func (l *lastUsed) note(id int64, at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.at == nil {
 		l.at = map[int64]time.Time{}
 	}
-	l.at[key] = at
+	l.at[id] = at
 }
 
 func (l *lastUsed) take() map[int64]time.Time {
@@ -242,19 +269,21 @@ func (u *Users) noteLastUse() {
 }
 
 func (u *Users) writeLastUse() {
-	at := u.used.take()
-	if len(at) == 0 {
+	at := map[string]map[int64]time.Time{"api_key": u.keysUsed.take(), "session": u.sessionsUsed.take()}
+	if len(at["api_key"])+len(at["session"]) == 0 {
 		return
 	}
 	err := u.db.Relaxed(context.Background(), func(ctx context.Context, tx *db.Tx) error {
-		for key, t := range at {
-			if _, err := db.Exec(ctx, tx, `UPDATE api_key SET last_used_on = ? WHERE id = ?`, t, key); err != nil {
-				return err
+		for table, used := range at {
+			for id, t := range used {
+				if _, err := db.Exec(ctx, tx, `UPDATE `+table+` SET last_used_on = ? WHERE id = ?`, t, id); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		u.log.Warn("could not note when API keys were used", slog.Any("error", err))
+		u.log.Warn("could not note when API keys and sessions were used", slog.Any("error", err))
 	}
 }

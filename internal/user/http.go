@@ -59,9 +59,9 @@ func (u *Users) Mount(a *api.API) {
 		Doc:     "Checks an e-mail address and a password and answers two tokens, which are not interchangeable.",
 		Message: "Signed in", Needs: authz.Public("it is how one gets credentials")},
 		func(ctx context.Context, in *credentials) (Tokens, error) {
-			t, err := u.SignIn(ctx, in.Body.Username, in.Body.Password, api.RemoteIP(ctx))
+			t, err := u.SignIn(ctx, in.Body.Username, in.Body.Password, By(ctx, "password"))
 			if err == nil && in.Console != "" {
-				u.giveCookie(ctx, t)
+				u.GiveCookie(ctx, t)
 			}
 			return t, err
 		})
@@ -71,21 +71,21 @@ func (u *Users) Mount(a *api.API) {
 		func(ctx context.Context, in *refreshing) (Tokens, error) {
 			r := &http.Request{Header: http.Header{"Authorization": {in.Authorization}}}
 			access, _ := bearerOf(r)
-			return u.Refresh(ctx, access)
+			return u.Refresh(ctx, access, api.RemoteIP(ctx))
 		})
 	api.Do(a, api.Op{ID: "setUpServer", Route: "POST /auth-service/api/v2/setup", Title: "Choose the first password", Group: "Authentication",
 		Doc:     "Uses the one-time token that the server printed at its first start.",
 		Message: "Signed in", Needs: authz.Public("the one-time token in the body is the proof")},
 		func(ctx context.Context, in *setup) (Tokens, error) {
-			t, err := u.Setup(ctx, in.Body.Token, in.Body.Password)
+			t, err := u.Setup(ctx, in.Body.Token, in.Body.Password, By(ctx, "setup"))
 			if err == nil && in.Console != "" {
-				u.giveCookie(ctx, t)
+				u.GiveCookie(ctx, t)
 			}
 			return t, err
 		})
 	api.None(a, api.Op{ID: "signOut", Route: "POST /auth-service/api/v2/logout", Title: "Sign out", Group: "Authentication",
 		Doc: "Ends the session that is used, and takes the console's cookie away.", NoKey: true,
-		Message: "Signed out", Needs: authz.To(authz.View, authz.User)},
+		Message: "Signed out", Needs: authz.To(authz.Delete, authz.Session)},
 		func(ctx context.Context, _ *struct{}) error {
 			u.takeCookie(ctx)
 			return u.SignOut(ctx, authz.From(ctx))
@@ -99,7 +99,7 @@ func (u *Users) Mount(a *api.API) {
 		Doc:   "For a chat bot that knows the application secret: answers a platform token of the person, who is created when unknown.",
 		Needs: authz.Public("the application secret in the header is the proof")},
 		func(ctx context.Context, in *appUser) (AppToken, error) {
-			return u.TokenFor(ctx, in.Secret, in.Body.Email, in.Body.FullName)
+			return u.TokenFor(ctx, in.Secret, in.Body.Email, in.Body.FullName, By(ctx, "application"))
 		})
 	api.Do(a, api.Op{ID: "getMe", Route: "GET /api/v2/users/me", Title: "Get authenticated User", Group: "Users", Doc: "Who you are to the server.",
 		Needs: authz.To(authz.View, authz.User)},
@@ -120,7 +120,8 @@ func (u *Users) Mount(a *api.API) {
 		func(ctx context.Context, in *keyID) error { return u.RevokeKey(ctx, authz.From(ctx), in.ID) })
 }
 
-func (u *Users) giveCookie(ctx context.Context, t Tokens) {
+// GiveCookie makes the console carry the session of a sign-in.
+func (u *Users) GiveCookie(ctx context.Context, t Tokens) {
 	u.setCookie(ctx, t.PlatformToken, t.ExpiresIn)
 }
 

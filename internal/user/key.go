@@ -103,6 +103,9 @@ func (u *Users) KeepKey(ctx context.Context, tx *db.Tx, orgID, userID int64, nam
 	if len(secret) < 16 {
 		return fail.Invalid("an API key needs at least 16 characters")
 	}
+	if mistyped(secret) {
+		return fail.Invalid("this API key looks like one of ours but its last characters do not match the rest; copy it again, or choose one with another beginning")
+	}
 	n, err := db.One[int64](ctx, tx, `SELECT COUNT(*) FROM api_key WHERE hash = ? AND revoked_on IS NULL`, digest(secret))
 	if err != nil || n > 0 {
 		return err

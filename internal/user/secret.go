@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,6 +35,16 @@ func newToken(prefix string) string {
 	_, _ = rand.Read(b[:])
 	body := prefix + base64.RawURLEncoding.EncodeToString(b[:])
 	return body + fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(body)))
+}
+
+// mistyped tells whether a text looks like one of our tokens and has another
+// checksum; what operators chose themselves has none.
+func mistyped(token string) bool {
+	at := len(token) - 8
+	if !strings.HasPrefix(token, keyPrefix) && !strings.HasPrefix(token, sessionPrefix) || at != len(keyPrefix)+base64.RawURLEncoding.EncodedLen(32) {
+		return false
+	}
+	return token[at:] != fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(token[:at])))
 }
 
 const (
@@ -88,7 +99,7 @@ type hasher struct {
 
 func newHasher() *hasher {
 	h := &hasher{
-		slots: make(chan struct{}, 1), queue: make(chan struct{}, 256),
+		slots: make(chan struct{}, 1), queue: make(chan struct{}, 64),
 		params: &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32},
 	}
 	h.dummy = sync.OnceValue(func() string {
@@ -105,7 +116,7 @@ func (h *hasher) enter(ctx context.Context) (func(), error) {
 	select {
 	case h.queue <- struct{}{}:
 	default:
-		return nil, fail.Unavailable("too many people are signing in right now; try again in a few seconds").After(5 * time.Second)
+		return nil, fail.TooMany("too many people are signing in right now; try again in a few seconds").After(5 * time.Second)
 	}
 	select {
 	case h.slots <- struct{}{}:
@@ -140,51 +151,62 @@ func (h *hasher) matches(ctx context.Context, password, hash string) (bool, erro
 	return ok && known, err
 }
 
-// attempts counts failed sign-ins in a sliding minute, an address and an account.
+// attempts counts sign-ins that failed or are under way, in a sliding minute:
+// of an account from one address, of an account, and of an address.
 type attempts struct {
 	mu   sync.Mutex
 	seen map[string][]time.Time
 }
 
 const (
-	perAccount = 10
+	perPair    = 10
+	perAccount = 50 // more than a pair's, so that nobody far away locks a person out easily
 	perAddress = 60
 )
 
 func newAttempts() *attempts { return &attempts{seen: map[string][]time.Time{}} }
 
-// check refuses when an account or address has failed too often lately.
-func (a *attempts) check(account, address string) error {
+// begin counts an attempt, and refuses it when there were too many lately. The
+// attempt is taken back by calling succeeded.
+func (a *attempts) begin(account, address string) (succeeded func(), err error) {
+	limits := map[string]int{"p " + account + " " + address: perPair, "u " + account: perAccount, "a " + address: perAddress}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for key, limit := range map[string]int{"u " + account + " " + address: perAccount, "a " + address: perAddress} {
+	for key, limit := range limits {
 		if recent := a.recent(key); len(recent) >= limit {
-			return fail.TooMany("too many failed sign-ins; wait a minute and try again").After(time.Until(recent[0].Add(time.Minute)))
+			return nil, fail.TooMany("too many failed sign-ins; wait a minute and try again").After(time.Until(recent[0].Add(time.Minute)))
 		}
 	}
-	return nil
-}
-
-func (a *attempts) failed(account, address string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, key := range []string{"u " + account + " " + address, "a " + address} {
-		a.seen[key] = append(a.recent(key), time.Now())
+	now := time.Now()
+	for key := range limits {
+		a.seen[key] = append(a.seen[key], now)
 	}
 	if len(a.seen) > 10_000 {
 		for key := range a.seen {
-			if len(a.recent(key)) == 0 {
-				delete(a.seen, key)
-			}
+			a.recent(key)
 		}
 	}
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		for key := range limits {
+			if i := slices.Index(a.seen[key], now); i >= 0 {
+				a.seen[key] = slices.Delete(a.seen[key], i, i+1)
+			}
+		}
+	}, nil
 }
 
+// recent forgets what is older than a minute.
 func (a *attempts) recent(key string) []time.Time {
 	all := a.seen[key]
 	for len(all) > 0 && time.Since(all[0]) > time.Minute {
 		all = all[1:]
 	}
-	a.seen[key] = all
+	if len(all) == 0 {
+		delete(a.seen, key)
+	} else {
+		a.seen[key] = all
+	}
 	return all
 }

@@ -5,12 +5,15 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"errors"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"atrium/internal/api"
+	"atrium/internal/audit"
 	"atrium/internal/authz"
 	"atrium/internal/db"
 	"atrium/internal/fail"
@@ -32,11 +35,27 @@ const (
 	audience      = "auth-service"
 )
 
+// How says in which way somebody signs in, and from where; it is what the list
+// of their sessions shows.
+type How struct {
+	Way     string // password, setup, application, or what else signs in
+	Agent   string // the program, as it calls itself
+	Address string
+}
+
+// By is How of the request under way.
+func By(ctx context.Context, way string) How {
+	return How{Way: way, Agent: api.Header(ctx, "User-Agent"), Address: api.RemoteIP(ctx)}
+}
+
+const maxAgent = 200 // bytes of what a program calls itself
+
 // SignIn checks a password and opens a session. It answers alike for an
 // unknown address and a wrong password.
-func (u *Users) SignIn(ctx context.Context, email, password, address string) (Tokens, error) {
+func (u *Users) SignIn(ctx context.Context, email, password string, how How) (Tokens, error) {
 	key := strings.ToLower(strings.TrimSpace(email))
-	if err := u.attempts.check(key, address); err != nil {
+	succeeded, err := u.attempts.begin(key, how.Address)
+	if err != nil {
 		return Tokens{}, err
 	}
 	type row struct {
@@ -53,20 +72,55 @@ func (u *Users) SignIn(ctx context.Context, email, password, address string) (To
 		return Tokens{}, err
 	}
 	if !ok {
-		u.attempts.failed(key, address)
+		if r.ID != 0 {
+			u.noteFailure(audit.Entry{OrgID: r.OrgID, UserID: r.ID, Actor: key, Carrier: how.Way, Address: how.Address, RequestID: api.RequestID(ctx),
+				Action: "signInFailed", Resource: string(authz.Session)})
+		}
 		return Tokens{}, fail.Unauthenticated("the e-mail address or the password is wrong; check both and try again")
 	}
+	succeeded()
 	var t Tokens
 	err = u.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
-		t, err = u.open(ctx, tx, r.OrgID, r.ID, rand.Text())
+		t, err = u.Open(ctx, tx, r.OrgID, r.ID, how)
 		return err
 	})
 	return t, err
 }
 
+// noteFailure records a failed sign-in after it was answered, so that the time
+// an answer takes does not tell which addresses exist.
+func (u *Users) noteFailure(e audit.Entry) {
+	u.done.Go(func() {
+		err := u.db.Tx(context.Background(), func(ctx context.Context, tx *db.Tx) error { return audit.Record(ctx, tx, e) })
+		if err != nil {
+			u.log.Warn("could not record a failed sign-in", slog.Any("error", err))
+		}
+	})
+}
+
+// Open signs a person in whose proof was checked: it writes the session and
+// the audit entry. The person must be active, which Open checks once more.
+func (u *Users) Open(ctx context.Context, tx *db.Tx, orgID, userID int64, how How) (Tokens, error) {
+	email, err := db.One[string](ctx, tx, `UPDATE users SET last_sign_in_on = ? WHERE id = ? AND org_id = ? AND is_active = TRUE AND is_deleted = FALSE RETURNING email`,
+		time.Now(), userID, orgID)
+	if errors.Is(err, db.ErrNone) {
+		return Tokens{}, fail.Unauthenticated("this account is not active; ask an administrator")
+	}
+	if err != nil {
+		return Tokens{}, err
+	}
+	t, err := u.open(ctx, tx, orgID, userID, rand.Text(), how)
+	if err != nil {
+		return Tokens{}, err
+	}
+	return t, audit.Record(ctx, tx, audit.Entry{OrgID: orgID, UserID: userID, Actor: email, Carrier: how.Way, Address: how.Address, RequestID: api.RequestID(ctx),
+		Action: "signIn", Resource: string(authz.Session), ResourceID: strconv.FormatInt(t.session, 10)})
+}
+
 // open writes a session: an access token and a platform token of one family.
-func (u *Users) open(ctx context.Context, tx *db.Tx, orgID, userID int64, family string) (Tokens, error) {
+func (u *Users) open(ctx context.Context, tx *db.Tx, orgID, userID int64, family string, how How) (Tokens, error) {
 	now := time.Now()
+	how.Agent = strings.ToValidUTF8(how.Agent[:min(len(how.Agent), maxAgent)], "")
 	expires := now.Add(sessionLife)
 	access, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
 		Issuer: issuer, Audience: jwt.ClaimStrings{audience}, Subject: strconv.FormatInt(userID, 10), ID: rand.Text(),
@@ -76,15 +130,16 @@ func (u *Users) open(ctx context.Context, tx *db.Tx, orgID, userID int64, family
 		return Tokens{}, err
 	}
 	t := Tokens{AccessToken: access, PlatformToken: newToken(sessionPrefix), TokenType: "bearer", ExpiresIn: int(sessionLife.Seconds())}
-	t.session, err = db.One[int64](ctx, tx, `INSERT INTO session (org_id, user_id, family, kind, access_hash, platform_hash, created_on, expires_on)
-		VALUES (?, ?, ?, 'user', ?, ?, ?, ?) RETURNING id`, orgID, userID, family, digest(access), digest(t.PlatformToken), now, expires)
+	t.session, err = db.One[int64](ctx, tx, `INSERT INTO session (org_id, user_id, family, kind, access_hash, platform_hash, created_on, expires_on, way, agent, address, last_used_on)
+		VALUES (?, ?, ?, 'user', ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`, orgID, userID, family, digest(access), digest(t.PlatformToken), now, expires,
+		how.Way, how.Agent, how.Address, now)
 	return t, err
 }
 
 // Refresh rotates both tokens of the session that the access token names.
 // Exactly one of several refreshes wins; a token that was replaced before ends
 // its whole family.
-func (u *Users) Refresh(ctx context.Context, access string) (Tokens, error) {
+func (u *Users) Refresh(ctx context.Context, access, address string) (Tokens, error) {
 	bad := fail.Unauthenticated("this access token is not valid any more; sign in again")
 	_, err := jwt.ParseWithClaims(access, &jwt.RegisteredClaims{}, func(*jwt.Token) (any, error) { return u.signKey, nil },
 		jwt.WithValidMethods([]string{"HS256"}), jwt.WithIssuer(issuer), jwt.WithAudience(audience), jwt.WithExpirationRequired())
@@ -92,18 +147,20 @@ func (u *Users) Refresh(ctx context.Context, access string) (Tokens, error) {
 		return Tokens{}, bad.Because(err)
 	}
 	type row struct {
+		actor
 		ID      int64      `db:"id"`
-		OrgID   int64      `db:"org_id"`
-		UserID  int64      `db:"user_id"`
 		Family  string     `db:"family"`
 		Rotated *time.Time `db:"rotated_on"`
+		Way     string     `db:"way"`
+		Agent   string     `db:"agent"`
+		Address string     `db:"address"`
 	}
 	var t Tokens
 	reused := false
 	err = u.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		now := time.Now()
-		r, err := db.One[row](ctx, tx, `SELECT s.id, s.org_id, s.user_id, s.family, s.rotated_on FROM session s JOIN users p ON p.id = s.user_id
-			WHERE s.access_hash = ? AND s.revoked_on IS NULL AND s.expires_on > ? AND p.is_active = TRUE AND p.is_deleted = FALSE`+tx.Pick("", " FOR UPDATE OF s"),
+		r, err := db.One[row](ctx, tx, `SELECT s.id, s.family, s.rotated_on, s.way, s.agent, s.address, `+actorColumns+` FROM session s JOIN users p ON p.id = s.user_id
+			WHERE s.access_hash = ? AND s.revoked_on IS NULL AND s.expires_on > ? AND `+mayAct+tx.Pick("", " FOR UPDATE OF s"),
 			digest(access), now)
 		if errors.Is(err, db.ErrNone) {
 			return bad
@@ -113,13 +170,16 @@ func (u *Users) Refresh(ctx context.Context, access string) (Tokens, error) {
 		}
 		if r.Rotated != nil {
 			reused = true
-			_, err := db.Exec(ctx, tx, `UPDATE session SET revoked_on = ? WHERE family = ? AND revoked_on IS NULL`, now, r.Family)
-			return err
+			if _, err := db.Exec(ctx, tx, `UPDATE session SET revoked_on = ? WHERE family = ? AND revoked_on IS NULL`, now, r.Family); err != nil {
+				return err
+			}
+			return audit.Record(ctx, tx, audit.Entry{OrgID: r.OrgID, UserID: r.UserID, Actor: r.Email, Carrier: string(authz.ByToken), Address: address, RequestID: api.RequestID(ctx),
+				Action: "refreshReused", Resource: string(authz.Session), ResourceID: strconv.FormatInt(r.ID, 10)})
 		}
 		if _, err := db.Exec(ctx, tx, `UPDATE session SET rotated_on = ? WHERE id = ?`, now, r.ID); err != nil {
 			return err
 		}
-		t, err = u.open(ctx, tx, r.OrgID, r.UserID, r.Family)
+		t, err = u.open(ctx, tx, r.OrgID, r.UserID, r.Family, How{r.Way, r.Agent, r.Address})
 		return err
 	})
 	u.cache.forget()
@@ -149,7 +209,7 @@ type AppToken struct {
 
 // TokenFor opens a session for a person on the word of an application that
 // knows the application secret; an unknown person is created.
-func (u *Users) TokenFor(ctx context.Context, secret, email, fullName string) (AppToken, error) {
+func (u *Users) TokenFor(ctx context.Context, secret, email, fullName string, how How) (AppToken, error) {
 	if u.appSecret == "" || subtle.ConstantTimeCompare([]byte(secret), []byte(u.appSecret)) != 1 {
 		return AppToken{}, fail.Unauthenticated("the header ejento-auth-key does not hold this server's application secret; check ATRIUM_APP_SECRET")
 	}
@@ -179,7 +239,7 @@ func (u *Users) TokenFor(ctx context.Context, secret, email, fullName string) (A
 		case r.OrgID != org || !r.Active || r.Deleted:
 			return fail.Forbidden("this person may not sign in through the application; ask an administrator")
 		}
-		t, err := u.open(ctx, tx, r.OrgID, r.ID, rand.Text())
+		t, err := u.Open(ctx, tx, r.OrgID, r.ID, how)
 		out = AppToken{Token: t.PlatformToken, UserID: r.ID, Role: authz.Role(r.Role), ExpiresOn: time.Now().Add(sessionLife).UTC().Truncate(time.Second)}
 		return err
 	})
@@ -207,7 +267,7 @@ func (u *Users) Unset(ctx context.Context) (orgID, userID int64, err error) {
 }
 
 // Setup uses a one-time token to choose the first password, and signs in.
-func (u *Users) Setup(ctx context.Context, token, password string) (Tokens, error) {
+func (u *Users) Setup(ctx context.Context, token, password string, how How) (Tokens, error) {
 	if err := checkPassword(password); err != nil {
 		return Tokens{}, err
 	}
@@ -233,7 +293,7 @@ func (u *Users) Setup(ctx context.Context, token, password string) (Tokens, erro
 		if _, err := db.Exec(ctx, tx, `UPDATE users SET password_hash = ?, modified_on = ? WHERE id = ?`, hash, time.Now(), r.UserID); err != nil {
 			return err
 		}
-		t, err = u.open(ctx, tx, r.OrgID, r.UserID, rand.Text())
+		t, err = u.Open(ctx, tx, r.OrgID, r.UserID, how)
 		return err
 	})
 	return t, err

@@ -49,19 +49,20 @@ type Options struct {
 
 // Users is everything about people and credentials.
 type Users struct {
-	db        *db.DB
-	log       *slog.Logger
-	signKey   []byte
-	appSecret string
-	needKey   bool
-	secure    bool
-	hashing   *hasher
-	attempts  *attempts
-	origin    *http.CrossOriginProtection
-	cache     principals
-	used      lastUsed
-	stop      chan struct{}
-	done      sync.WaitGroup
+	db           *db.DB
+	log          *slog.Logger
+	signKey      []byte
+	appSecret    string
+	needKey      bool
+	secure       bool
+	hashing      *hasher
+	attempts     *attempts
+	origin       *http.CrossOriginProtection
+	cache        principals
+	keysUsed     lastUsed
+	sessionsUsed lastUsed
+	stop         chan struct{}
+	done         sync.WaitGroup
 }
 
 // New makes Users; Close ends its background work.
@@ -115,6 +116,11 @@ func (u *Users) Create(ctx context.Context, tx *db.Tx, d Draft) (int64, error) {
 	if db.IsUnique(err) {
 		return 0, fail.Conflict("a user with the address %s exists already", email)
 	}
+	if err != nil {
+		return 0, err
+	}
+	_, err = db.Exec(ctx, tx, `INSERT INTO user_permission (org_id, user_id, kind, name, created_by, created_on, modified_by, modified_on) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		d.OrgID, id, kindRole, string(d.Role), d.By, now, d.By, now)
 	return id, err
 }
 
