@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"atrium/internal/db"
 )
 
 // Resource is a kind of thing that permission is about.
@@ -227,10 +229,11 @@ func ValidScope(s string) bool { return slices.Contains(Scopes(), s) }
 
 type scopeKey struct{}
 
-// With puts the scope of a principal into the context; only the gate and the
-// runner of jobs call it.
+// With puts the scope of a principal into the context, and everything done with
+// it behind the database's wall; only the gate calls it. Jobs have no principal:
+// their runner puts them behind the wall of their organization.
 func With(ctx context.Context, s Scope) context.Context {
-	return context.WithValue(ctx, scopeKey{}, s)
+	return db.WithOrg(context.WithValue(ctx, scopeKey{}, s), s.Org())
 }
 
 // From takes the scope out of the context. It panics when there is none,

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
@@ -24,12 +25,19 @@ func openPostgres(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("db: the database address cannot be read: %w", err)
 	}
-	d := &DB{engine: Postgres, log: o.Log, read: stdlib.OpenDB(*cfg)}
+	d := &DB{engine: Postgres, log: o.Log, read: sql.OpenDB(walls{stdlib.GetConnector(*cfg)})}
 	d.read.SetMaxOpenConns(conns)
 	d.read.SetMaxIdleConns(conns)
 	d.read.SetConnMaxIdleTime(5 * time.Minute)
 	if err := d.migratePostgres(ctx); err != nil {
 		return nil, errors.Join(err, d.read.Close())
+	}
+	stands, err := wallStands(ctx, d.read)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("db: asking for the database role: %w", err), d.read.Close())
+	}
+	if !stands {
+		d.log.Warn(NoWall)
 	}
 	return d, nil
 }

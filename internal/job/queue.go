@@ -179,7 +179,7 @@ func (q *Queue) launch(k *kind, j *Job) {
 	if j.completed == nil {
 		j.completed = new(atomic.Bool)
 	}
-	r.ctx, r.cancel = context.WithCancelCause(context.Background())
+	r.ctx, r.cancel = context.WithCancelCause(db.WithOrg(context.Background(), j.OrgID))
 	q.mu.Lock()
 	if !q.open {
 		// Stop gives back what is ours in the table.

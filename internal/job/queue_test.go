@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -72,6 +73,29 @@ func TestWorkersAreSharedBetweenOrganizations(t *testing.T) {
 			release <- struct{}{}
 		}
 	})
+}
+
+func TestAJobRunsAndFailsBehindTheWallOfItsOrganization(t *testing.T) {
+	t.Parallel()
+	d := dbtest.Open(t, db.Postgres)
+	q := queue(d)
+	ran := make(chan string, 2)
+	q.Handle("k", Handler{MaxAttempts: 1,
+		Run: func(ctx context.Context, _ *Job) error {
+			org, err := db.One[string](ctx, d, `SELECT current_setting('atrium.org', TRUE)`)
+			ran <- org
+			return Permanent(errors.Join(errors.New("it fails"), err))
+		},
+		Failed: func(ctx context.Context, tx *db.Tx, _ *Job, _ error) error {
+			org, err := db.One[string](ctx, tx, `SELECT current_setting('atrium.org', TRUE)`)
+			ran <- org
+			return err
+		}})
+	enqueue(t, q, Spec{Kind: "k", OrgID: 7})
+	start(t, q)
+	if run, failed := <-ran, <-ran; run != "7" || failed != "7" {
+		t.Errorf("it ran for organization %q and failed for %q", run, failed)
+	}
 }
 
 func TestHigherPriorityThenOlderRunsFirst(t *testing.T) {

@@ -120,7 +120,7 @@ func (q *Queue) giveBackAll() error {
 func (q *Queue) end(ctx context.Context, k *kind, j *Job, state string, cause error) error {
 	var broken error
 	for try := range 3 {
-		err := q.d.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
+		err := q.d.Tx(db.WithOrg(ctx, j.OrgID), func(ctx context.Context, tx *db.Tx) error {
 			broken = nil
 			ours, err := q.mark(ctx, tx, j, state, cause)
 			if err != nil || !ours || k.Failed == nil {

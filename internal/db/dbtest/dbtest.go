@@ -83,6 +83,25 @@ func Options(t testing.TB, e db.Engine) db.Options {
 	return o
 }
 
+// Superuser answers the address with the role that TEST_POSTGRES_URL names.
+func Superuser(t testing.TB, address string) string {
+	t.Helper()
+	admin, err := server()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := url.Parse(admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = a.User
+	return u.String()
+}
+
 // PostgresURL answers the address of a fresh, empty database, dropped with the test.
 func PostgresURL(t testing.TB) string {
 	t.Helper()
@@ -93,15 +112,49 @@ func PostgresURL(t testing.TB) string {
 	return create(t, address, "template0")
 }
 
-// server answers the address of the server, started once a process.
-var server = sync.OnceValues(func() (string, error) {
-	if address := os.Getenv(EnvURL); address != "" {
-		return address, nil
+// server answers the address of the server, started once a process, with the role that
+// tests use in it.
+var server = sync.OnceValues(func() (address string, err error) {
+	if address = os.Getenv(EnvURL); address == "" {
+		if address, stopServer, err = StartPostgres(context.Background()); err != nil {
+			return "", err
+		}
 	}
-	address, stop, err := StartPostgres(context.Background())
-	stopServer = stop
-	return address, err
+	return address, makeRole(address)
 })
+
+// role owns the databases of the tests and is an ordinary one, because row-level
+// security does not hold a superuser.
+const role = "atrium_test"
+
+func makeRole(address string) error {
+	u, err := url.Parse(address)
+	if err != nil {
+		return fmt.Errorf("%s is no address: %w", EnvURL, err)
+	}
+	pool, err := sql.Open("pgx", address)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	conn, err := pool.Conn(context.Background())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	password, _ := u.User.Password()
+	// Locked until the connection ends: several test binaries may come at once.
+	for _, q := range []string{
+		`SELECT pg_advisory_lock(hashtext('atrium role'))`,
+		`DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '` + role + `') THEN CREATE ROLE ` + role + ` LOGIN NOSUPERUSER NOBYPASSRLS; END IF; END $$`,
+		`ALTER ROLE ` + role + ` PASSWORD '` + strings.ReplaceAll(password, `'`, `''`) + `'`,
+	} {
+		if _, err := conn.ExecContext(context.Background(), q); err != nil {
+			return fmt.Errorf("making the role of the tests: %w", err)
+		}
+	}
+	return nil
+}
 
 // stopServer is never called: the server's watch stops it when this process ends. But it
 // holds the pipe that the watch looks at, which the collector would close otherwise.
@@ -171,7 +224,7 @@ var template = sync.OnceValues(func() (string, error) {
 		return address, nil
 	}
 	raw := name + "_raw"
-	for _, q := range []string{`DROP DATABASE IF EXISTS ` + raw + ` WITH (FORCE)`, `CREATE DATABASE ` + raw + ` TEMPLATE template0`} {
+	for _, q := range []string{`DROP DATABASE IF EXISTS ` + raw + ` WITH (FORCE)`, `CREATE DATABASE ` + raw + ` TEMPLATE template0 OWNER ` + role} {
 		if _, err := conn.ExecContext(ctx, q); err != nil {
 			return "", err
 		}
@@ -201,18 +254,23 @@ func create(t testing.TB, address, from string) string {
 			t.Errorf("%s: %v", query, err)
 		}
 	}
-	run(`CREATE DATABASE ` + name + ` TEMPLATE ` + from)
+	run(`CREATE DATABASE ` + name + ` TEMPLATE ` + from + ` OWNER ` + role)
 	t.Cleanup(func() { run(`DROP DATABASE IF EXISTS ` + name + ` WITH (FORCE)`) })
 	return named(address, name)
 }
 
-// named answers the server's address with another database and a small pool.
+// named answers the server's address with another database, the tests' role and a small pool.
 func named(address, name string) string {
 	u, err := url.Parse(address)
 	if err != nil {
 		panic(err) // it was connected to before
 	}
 	u.Path = "/" + name
+	if password, ok := u.User.Password(); ok {
+		u.User = url.UserPassword(role, password)
+	} else {
+		u.User = url.User(role)
+	}
 	q := u.Query()
 	q.Set("pool_max_conns", "5")
 	u.RawQuery = q.Encode()

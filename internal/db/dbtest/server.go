@@ -20,7 +20,7 @@ import (
 )
 
 // EnvURL names the variable with the address of a PostgreSQL server whose user may
-// create databases. Without it a temporary server is started.
+// create databases and roles. Without it a temporary server is started.
 const EnvURL = "TEST_POSTGRES_URL"
 
 // ErrNoPostgres says that the machine has no PostgreSQL.

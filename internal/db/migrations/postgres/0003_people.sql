@@ -84,6 +84,8 @@ CREATE TABLE recent (
 );
 
 CREATE INDEX users_created ON users (org_id, is_deleted, created_on);
+CREATE UNIQUE INDEX team_name ON team (org_id, name) WHERE NOT is_deleted;
+CREATE UNIQUE INDEX project_name ON project (org_id, name) WHERE NOT is_deleted;
 CREATE INDEX project_user_user ON project_user (user_id);
 CREATE INDEX project_team_team ON project_team (team_id);
 CREATE INDEX agent_user_user ON agent_user (user_id);

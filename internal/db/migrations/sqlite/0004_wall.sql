@@ -1,0 +1,5 @@
+-- +goose Up
+SELECT 1; -- row-level security is PostgreSQL's
+
+-- +goose Down
+SELECT 1;
