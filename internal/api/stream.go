@@ -135,6 +135,9 @@ type Content struct {
 	Body      io.ReadSeekCloser
 }
 
+// pictures are shown by a page that asks for them, and never run.
+var pictures = map[string]bool{"image/png": true, "image/jpeg": true, "image/webp": true}
+
 // Download declares an operation that answers raw bytes, always as an
 // attachment that no browser runs.
 func Download[In any](a *API, o Op, open func(context.Context, *In) (Content, error)) {
@@ -152,10 +155,36 @@ func Download[In any](a *API, o Op, open func(context.Context, *In) (Content, er
 			defer func() { _ = c.Body.Close() }()
 			r, w := humago.Unwrap(hc)
 			w.Header().Set("Content-Type", "application/octet-stream")
+			if pictures[c.MediaType] {
+				w.Header().Set("Content-Type", c.MediaType)
+			}
 			w.Header().Set("Content-Disposition", disposition(c.Name))
 			w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'")
 			w.Header().Set("Cache-Control", "private, max-age=0, must-revalidate")
 			http.ServeContent(w, r, "", c.Modified, c.Body)
+		}}, nil
+	})
+}
+
+// Redirect declares an operation that sends a browser on to another address.
+func Redirect[In any](a *API, o Op, run func(context.Context, *In) (string, error)) {
+	o.Status = http.StatusFound
+	h := a.declare(o, reflect.TypeFor[In]())
+	h.Responses = map[string]*huma.Response{"302": {
+		Description: "The browser goes on.",
+		Headers:     map[string]*huma.Param{"Location": {Description: "Where to.", Schema: &huma.Schema{Type: "string"}}},
+	}}
+	huma.Register(a.huma, h, func(ctx context.Context, in *In) (*huma.StreamResponse, error) {
+		to, err := run(ctx, in)
+		if err != nil {
+			return nil, a.failure(ctx, err)
+		}
+		return &huma.StreamResponse{Body: func(hc huma.Context) {
+			_, w := humago.Unwrap(hc)
+			w.Header().Set("Location", to)
+			w.Header().Set("Cache-Control", "no-store")
+			w.Header().Set("Referrer-Policy", "no-referrer")
+			w.WriteHeader(http.StatusFound)
 		}}, nil
 	})
 }

@@ -30,10 +30,10 @@ var inRing = []struct {
 	{platform, []string{
 		"docs", // the handbook, as data
 		"internal/api", "internal/audit", "internal/authz", "internal/blob", "internal/db",
-		"internal/egress", "internal/event", "internal/fail", "internal/job", "internal/sse",
+		"internal/egress", "internal/event", "internal/fail", "internal/job", "internal/secret", "internal/sse",
 	}},
 	{variety, []string{
-		"internal/embed", "internal/extract", "internal/llm", "internal/retrieval", "internal/split",
+		"internal/embed", "internal/extract", "internal/llm", "internal/mail", "internal/retrieval", "internal/split",
 	}},
 	{capability, []string{ // by rank
 		"internal/org", "internal/user", "internal/team", "internal/project", "internal/document", "internal/corpus",

@@ -75,8 +75,8 @@ func (s *Documents) Sweep(ctx context.Context, now time.Time) error {
 		}
 	}
 	return s.Blobs.Sweep(now.Add(-orphanAge), func(orgID int64, key string) bool {
-		n, err := db.One[int64](ctx, s.DB, `SELECT (SELECT COUNT(*) FROM document WHERE blob_key = ? AND org_id = ?) + (SELECT COUNT(*) FROM document_version WHERE blob_key = ? AND org_id = ?)`,
-			key, orgID, key, orgID)
+		n, err := db.One[int64](ctx, s.DB, `SELECT (SELECT COUNT(*) FROM document WHERE blob_key = ? AND org_id = ?) + (SELECT COUNT(*) FROM document_version WHERE blob_key = ? AND org_id = ?)
+			+ (SELECT COUNT(*) FROM organization WHERE logo_key = ? AND id = ?)`, key, orgID, key, orgID, key, orgID)
 		return err != nil || n > 0
 	})
 }

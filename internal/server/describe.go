@@ -9,6 +9,7 @@ import (
 	"atrium/internal/corpus"
 	"atrium/internal/document"
 	"atrium/internal/job"
+	"atrium/internal/org"
 	"atrium/internal/response"
 	"atrium/internal/thread"
 	"atrium/internal/user"
@@ -19,6 +20,7 @@ import (
 func Describe(context.Context) ([]byte, error) {
 	log := slog.New(slog.DiscardHandler)
 	s := &Server{cfg: Defaults(), log: log}
+	s.orgs = org.New(nil, nil)
 	s.users = user.New(user.Options{Log: log})
 	defer s.users.Close()
 	jobs := job.New(nil, log)

@@ -26,6 +26,7 @@ import (
 	"atrium/internal/event"
 	"atrium/internal/extract"
 	"atrium/internal/job"
+	"atrium/internal/org"
 	"atrium/internal/response"
 	"atrium/internal/thread"
 	"atrium/internal/user"
@@ -44,6 +45,7 @@ type Server struct {
 	events    *event.Log
 	guard     *egress.Guard
 	pool      *extract.Pool
+	orgs      *org.Organizations
 	users     *user.Users
 	documents *document.Documents
 	corpora   *corpus.Corpora
@@ -112,6 +114,7 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 		worker = []string{exe, "extract-worker"}
 	}
 	s.pool = extract.NewPool(extract.Options{Command: worker, Workers: 2})
+	s.orgs = org.New(s.db, s.blobs)
 	s.users = user.New(user.Options{DB: s.db, Log: s.log, MasterKey: key, AppSecret: c.AppSecret, RequireAPIKey: c.RequireAPIKey, SecureCookies: strings.HasPrefix(c.PublicURL, "https://")})
 	embedder, err := newEmbedder(c, s.guard)
 	if err != nil {
@@ -147,6 +150,7 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 
 // mount declares every operation.
 func (s *Server) mount() error {
+	s.orgs.Mount(s.api)
 	s.users.Mount(s.api)
 	s.agents.Mount(s.api)
 	s.corpora.Mount(s.api)
