@@ -10,6 +10,7 @@ import (
 	"atrium/internal/document"
 	"atrium/internal/job"
 	"atrium/internal/org"
+	"atrium/internal/permission"
 	"atrium/internal/response"
 	"atrium/internal/thread"
 	"atrium/internal/user"
@@ -23,6 +24,7 @@ func Describe(context.Context) ([]byte, error) {
 	s.orgs = org.New(nil, nil)
 	s.users = user.New(user.Options{Log: log})
 	defer s.users.Close()
+	s.permissions = permission.New(nil, s.users)
 	jobs := job.New(nil, log)
 	s.documents = document.New(document.Options{Jobs: jobs, Log: log})
 	s.corpora = corpus.New(corpus.Options{Documents: s.documents})

@@ -27,6 +27,7 @@ import (
 	"atrium/internal/extract"
 	"atrium/internal/job"
 	"atrium/internal/org"
+	"atrium/internal/permission"
 	"atrium/internal/response"
 	"atrium/internal/thread"
 	"atrium/internal/user"
@@ -37,25 +38,26 @@ var Version = "dev"
 
 // Server is everything that runs.
 type Server struct {
-	cfg       Config
-	log       *slog.Logger
-	db        *db.DB
-	blobs     *blob.Store
-	jobs      *job.Queue
-	events    *event.Log
-	guard     *egress.Guard
-	pool      *extract.Pool
-	orgs      *org.Organizations
-	users     *user.Users
-	documents *document.Documents
-	corpora   *corpus.Corpora
-	agents    *agent.Agents
-	threads   *thread.Threads
-	responses *response.Responses
-	api       *api.API
-	models    *models
-	handler   http.Handler
-	first     First
+	cfg         Config
+	log         *slog.Logger
+	db          *db.DB
+	blobs       *blob.Store
+	jobs        *job.Queue
+	events      *event.Log
+	guard       *egress.Guard
+	pool        *extract.Pool
+	orgs        *org.Organizations
+	users       *user.Users
+	permissions *permission.Permissions
+	documents   *document.Documents
+	corpora     *corpus.Corpora
+	agents      *agent.Agents
+	threads     *thread.Threads
+	responses   *response.Responses
+	api         *api.API
+	models      *models
+	handler     http.Handler
+	first       First
 
 	stop       context.CancelFunc // ends the background work
 	background sync.WaitGroup
@@ -116,6 +118,7 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 	s.pool = extract.NewPool(extract.Options{Command: worker, Workers: 2})
 	s.orgs = org.New(s.db, s.blobs)
 	s.users = user.New(user.Options{DB: s.db, Log: s.log, MasterKey: key, AppSecret: c.AppSecret, RequireAPIKey: c.RequireAPIKey, SecureCookies: strings.HasPrefix(c.PublicURL, "https://")})
+	s.permissions = permission.New(s.db, s.users)
 	embedder, err := newEmbedder(c, s.guard)
 	if err != nil {
 		return err
@@ -152,6 +155,7 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 func (s *Server) mount() error {
 	s.orgs.Mount(s.api)
 	s.users.Mount(s.api)
+	s.permissions.Mount(s.api)
 	s.agents.Mount(s.api)
 	s.corpora.Mount(s.api)
 	s.documents.Mount(s.api)
