@@ -28,7 +28,9 @@ import (
 	"atrium/internal/job"
 	"atrium/internal/org"
 	"atrium/internal/permission"
+	"atrium/internal/project"
 	"atrium/internal/response"
+	"atrium/internal/team"
 	"atrium/internal/thread"
 	"atrium/internal/user"
 )
@@ -49,6 +51,8 @@ type Server struct {
 	orgs        *org.Organizations
 	users       *user.Users
 	permissions *permission.Permissions
+	teams       *team.Teams
+	projects    *project.Projects
 	documents   *document.Documents
 	corpora     *corpus.Corpora
 	agents      *agent.Agents
@@ -119,6 +123,8 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 	s.orgs = org.New(s.db, s.blobs)
 	s.users = user.New(user.Options{DB: s.db, Log: s.log, MasterKey: key, AppSecret: c.AppSecret, RequireAPIKey: c.RequireAPIKey, SecureCookies: strings.HasPrefix(c.PublicURL, "https://")})
 	s.permissions = permission.New(s.db, s.users)
+	s.teams = team.New(s.db)
+	s.projects = project.New(s.db)
 	embedder, err := newEmbedder(c, s.guard)
 	if err != nil {
 		return err
@@ -156,6 +162,8 @@ func (s *Server) mount() error {
 	s.orgs.Mount(s.api)
 	s.users.Mount(s.api)
 	s.permissions.Mount(s.api)
+	s.teams.Mount(s.api)
+	s.projects.Mount(s.api)
 	s.agents.Mount(s.api)
 	s.corpora.Mount(s.api)
 	s.documents.Mount(s.api)
