@@ -209,9 +209,10 @@ func TestASameQuestionIsAnsweredFromTheCacheWithinItsScope(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		m := says("Answer.")
-		b := newBench(t, d, m)
 		on := true
-		id := b.agent(func(a *agent.Draft) { a.CachingEnabled = &on })
+		b := newBench(t, d, m, func(o *Options) { o.Caching = func(context.Context, int64) (bool, error) { return on, nil } })
+		caching := true
+		id := b.agent(func(a *agent.Draft) { a.CachingEnabled = &caching })
 		ids, err := b.agents.CorpusIDs(t.Context(), b.people.scope("ann"), id)
 		if err != nil {
 			t.Fatal(err)
@@ -239,6 +240,9 @@ func TestASameQuestionIsAnsweredFromTheCacheWithinItsScope(t *testing.T) {
 			t.Fatal(err)
 		}
 		ask("ann", 6, false)
+		ask("ann", 6, true)
+		on = false // the organization's switch
+		ask("ann", 7, false)
 	})
 }
 

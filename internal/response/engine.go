@@ -387,6 +387,11 @@ func (r *run) fromCache(ctx context.Context) (bool, error) {
 	if !r.agent.Caching {
 		return false, nil
 	}
+	if r.s.Caching != nil {
+		if on, err := r.s.Caching(ctx, r.row.OrgID); err != nil || !on {
+			return false, err
+		}
+	}
 	r.key = cacheKey(r.agent, r.model.Name(), r.query, r.turns, r.shelves)
 	if r.row.Request.Afresh {
 		return false, nil

@@ -71,6 +71,8 @@ type Options struct {
 	Models    Models
 	Log       *slog.Logger
 	PublicURL string // without a slash at the end
+	// Caching tells whether an organization reuses answers; nil: all do.
+	Caching func(ctx context.Context, orgID int64) (bool, error)
 
 	MaxRuns   int           // answers written at once; 256 when 0
 	MaxTime   time.Duration // for one answer; 10 minutes when 0

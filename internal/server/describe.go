@@ -8,6 +8,7 @@ import (
 	"atrium/internal/api"
 	"atrium/internal/corpus"
 	"atrium/internal/document"
+	"atrium/internal/feature"
 	"atrium/internal/job"
 	"atrium/internal/org"
 	"atrium/internal/permission"
@@ -22,6 +23,7 @@ func Describe(context.Context) ([]byte, error) {
 	log := slog.New(slog.DiscardHandler)
 	s := &Server{cfg: Defaults(), log: log}
 	s.orgs = org.New(nil, nil)
+	s.features = feature.New(nil)
 	s.users = user.New(user.Options{Log: log})
 	defer s.users.Close()
 	s.permissions = permission.New(nil, s.users)

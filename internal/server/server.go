@@ -25,6 +25,7 @@ import (
 	"atrium/internal/egress"
 	"atrium/internal/event"
 	"atrium/internal/extract"
+	"atrium/internal/feature"
 	"atrium/internal/job"
 	"atrium/internal/org"
 	"atrium/internal/permission"
@@ -49,6 +50,7 @@ type Server struct {
 	guard       *egress.Guard
 	pool        *extract.Pool
 	orgs        *org.Organizations
+	features    *feature.Features
 	users       *user.Users
 	permissions *permission.Permissions
 	teams       *team.Teams
@@ -121,6 +123,7 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 	}
 	s.pool = extract.NewPool(extract.Options{Command: worker, Workers: 2})
 	s.orgs = org.New(s.db, s.blobs)
+	s.features = feature.New(s.db)
 	s.users = user.New(user.Options{DB: s.db, Log: s.log, MasterKey: key, AppSecret: c.AppSecret, RequireAPIKey: c.RequireAPIKey, SecureCookies: strings.HasPrefix(c.PublicURL, "https://")})
 	s.permissions = permission.New(s.db, s.users)
 	s.teams = team.New(s.db)
@@ -136,8 +139,11 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 	s.corpora = corpus.New(corpus.Options{DB: s.db, Documents: s.documents, MaxUpload: c.MaxUpload})
 	s.agents = agent.New(s.db, s.corpora)
 	s.threads = thread.New(s.db, s.agents, s.corpora, s.documents)
-	s.responses = response.New(response.Options{DB: s.db, Jobs: s.jobs, Events: s.events, Agents: s.agents, Threads: s.threads, Documents: s.documents, Models: s.models, PublicURL: c.PublicURL, Log: s.log})
-	s.api = api.New(api.Options{Version: Version, PublicURL: c.PublicURL, Auth: s.users, Log: s.log})
+	s.responses = response.New(response.Options{DB: s.db, Jobs: s.jobs, Events: s.events, Agents: s.agents, Threads: s.threads, Documents: s.documents, Models: s.models, PublicURL: c.PublicURL, Log: s.log,
+		Caching: func(ctx context.Context, orgID int64) (bool, error) {
+			return s.features.Active(ctx, orgID, feature.Caching)
+		}})
+	s.api = api.New(api.Options{Version: Version, PublicURL: c.PublicURL, Auth: s.users, Log: s.log, Feature: s.features.Active})
 	if err := s.mount(); err != nil {
 		return err
 	}
@@ -160,6 +166,7 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 // mount declares every operation.
 func (s *Server) mount() error {
 	s.orgs.Mount(s.api)
+	s.features.Mount(s.api)
 	s.users.Mount(s.api)
 	s.permissions.Mount(s.api)
 	s.teams.Mount(s.api)
@@ -169,6 +176,11 @@ func (s *Server) mount() error {
 	s.documents.Mount(s.api)
 	s.threads.Mount(s.api)
 	s.responses.Mount(s.api)
+	for _, o := range s.api.Ops() {
+		if o.Feature != "" && !feature.Known(o.Feature) {
+			return fmt.Errorf("the operation %s names the feature flag %q, which there is not", o.ID, o.Feature)
+		}
+	}
 	return s.api.Seal()
 }
 
