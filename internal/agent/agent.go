@@ -8,11 +8,14 @@ import (
 	"time"
 
 	"atrium/internal/api"
+	"atrium/internal/audit"
 	"atrium/internal/authz"
 	"atrium/internal/corpus"
 	"atrium/internal/db"
 	"atrium/internal/fail"
 	"atrium/internal/org"
+	"atrium/internal/permission"
+	"atrium/internal/project"
 )
 
 // Access says who may use an agent; roles say who may change it.
@@ -171,12 +174,24 @@ type Settings struct {
 
 // Agents is everything about agents.
 type Agents struct {
-	db      *db.DB
-	corpora *corpus.Corpora
+	db       *db.DB
+	corpora  *corpus.Corpora
+	projects *project.Projects
+	people   permission.People
+}
+
+// Options configure Agents.
+type Options struct {
+	DB       *db.DB
+	Corpora  *corpus.Corpora
+	Projects *project.Projects
+	People   permission.People // whose rights are explained
 }
 
 // New makes Agents.
-func New(d *db.DB, c *corpus.Corpora) *Agents { return &Agents{db: d, corpora: c} }
+func New(o Options) *Agents {
+	return &Agents{db: o.DB, corpora: o.Corpora, projects: o.Projects, people: o.People}
+}
 
 // Create makes an agent, with its default corpus, owned by the caller.
 func (s *Agents) Create(ctx context.Context, sc authz.Scope, d Draft) (Agent, error) {
@@ -209,6 +224,7 @@ func (s *Agents) CreateIn(ctx context.Context, tx *db.Tx, sc authz.Scope, d Draf
 	if id, err = insert(ctx, tx, r); err != nil {
 		return 0, 0, err
 	}
+	audit.About(ctx, id)
 	c, err := s.corpora.Create(ctx, tx, sc, corpus.Draft{Name: name + "_Default", Description: "Default corpus of the agent " + name + "."})
 	if err != nil {
 		return 0, 0, err
@@ -224,6 +240,7 @@ func (s *Agents) Update(ctx context.Context, sc authz.Scope, id int64, p Patch) 
 		if err != nil {
 			return err
 		}
+		old := r
 		for _, n := range []*string{p.AgentName, p.Name} {
 			if n == nil {
 				continue
@@ -239,6 +256,12 @@ func (s *Agents) Update(ctx context.Context, sc authz.Scope, id int64, p Patch) 
 		}
 		if err := p.apply(&r); err != nil {
 			return err
+		}
+		if r.Access != old.Access || r.ProjectID != old.ProjectID { // who may use it changes
+			if _, err := load(ctx, tx, sc, id, authz.Manage); err != nil {
+				return err
+			}
+			audit.Tell(ctx, "from", map[string]any{"access": old.Access, "project_id": old.ProjectID})
 		}
 		r.ModifiedBy, r.ModifiedOn = sc.Email(), time.Now()
 		return update(ctx, tx, r)
@@ -285,11 +308,7 @@ func (s *Agents) project(ctx context.Context, tx *db.Tx, sc authz.Scope, id *int
 	if id == nil {
 		return org.DefaultProject(ctx, tx, sc.Org())
 	}
-	found, err := org.FindProject(ctx, tx, sc.Org(), *id)
-	if err == nil && !found {
-		err = fail.NotFound("project %d is unknown or not visible to you; check the id", *id)
-	}
-	return *id, err
+	return *id, s.projects.Visible(ctx, tx, sc, *id, authz.Use)
 }
 
 func notFound(id int64) error {

@@ -164,6 +164,11 @@ func (s *Agents) UpdateConnection(ctx context.Context, sc authz.Scope, agentID, 
 		if err != nil || p.IsEnabled == nil {
 			return err
 		}
+		if *p.IsEnabled && !r.IsEnabled && !r.IsDefault { // it is quoted again, as if it were connected anew
+			if _, err := s.corpora.Visible(ctx, tx, sc, corpusID, authz.Edit); err != nil {
+				return err
+			}
+		}
 		if err := touch(ctx, tx, sc, agentID); err != nil {
 			return err
 		}
@@ -256,7 +261,7 @@ func (s *Agents) mountConnections(a *api.API) {
 			return s.Connect(ctx, authz.From(ctx), in.ID, in.CorpusID, valueOf(in.Body))
 		})
 	api.Do(a, api.Op{ID: "updateAgentCorpus", Route: "PUT /api/v2/agents/{agent_id}/corpora/{corpus_id}", Title: "Update Agent-Corpus Connection", Group: group,
-		Doc: "Switches a connection on or off.", Needs: authz.To(authz.Edit, authz.Agent), Message: "Connection updated"},
+		Doc: "Switches a connection on or off. Switching one on again needs the corpus rights that connecting does, unless it came with the agent.", Needs: authz.To(authz.Edit, authz.Agent), Message: "Connection updated"},
 		func(ctx context.Context, in *struct {
 			AgentAndCorpus
 			Body ConnectionPatch

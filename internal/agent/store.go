@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,10 +114,33 @@ func (s *Agents) Get(ctx context.Context, sc authz.Scope, id int64) (Agent, erro
 	return r.agent(), err
 }
 
+// orders are what agents can be ordered by.
+var orders = map[string]string{"created_on": "a.created_on", "modified_on": "a.modified_on", "name": "lower(a.name)", "agent_name": "lower(a.name)"}
+
+func orderNames() []string { return []string{"created_on", "modified_on", "name", "agent_name"} }
+
 // List is a page of the agents that the caller may see.
 func (s *Agents) List(ctx context.Context, sc authz.Scope, f Filter) ([]Agent, int, error) {
-	where, args := sc.Where(authz.View, authz.Agent, "a")
-	where = "a.is_deleted = FALSE AND " + where
+	return s.list(ctx, sc, authz.View, "", f)
+}
+
+// Accessible is a page of the agents that the caller may ask.
+func (s *Agents) Accessible(ctx context.Context, sc authz.Scope, f Filter) ([]Agent, int, error) {
+	return s.list(ctx, sc, authz.Use, "", f)
+}
+
+// OfTeams is a page of the agents in the projects of the caller's teams, as far
+// as the caller may see them.
+func (s *Agents) OfTeams(ctx context.Context, sc authz.Scope, f Filter) ([]Agent, int, error) {
+	return s.list(ctx, sc, authz.View, ` AND a.project_id IN (SELECT pt.project_id FROM project_team pt JOIN team_user tu ON tu.team_id = pt.team_id
+		WHERE pt.org_id = ? AND tu.user_id = ?)`, f, sc.Org(), sc.User())
+}
+
+// list is a page of the agents on which the action is allowed, narrowed further
+// by a condition and its arguments.
+func (s *Agents) list(ctx context.Context, sc authz.Scope, action authz.Action, narrow string, f Filter, narrowed ...any) ([]Agent, int, error) {
+	where, args := sc.Among(action, authz.Agent, "a")
+	where, args = "a.is_deleted = FALSE AND "+where+narrow, slices.Concat(args, narrowed)
 	for _, c := range []struct {
 		on  bool
 		sql string
@@ -135,7 +159,7 @@ func (s *Agents) List(ctx context.Context, sc authz.Scope, f Filter) ([]Agent, i
 			}
 		}
 	}
-	order, err := f.Order(map[string]string{"created_on": "a.created_on", "modified_on": "a.modified_on", "name": "lower(a.name)", "agent_name": "lower(a.name)"}, "a.id")
+	order, err := f.Order(orders, "a.id")
 	if err != nil {
 		return nil, 0, err
 	}

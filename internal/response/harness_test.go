@@ -32,6 +32,7 @@ import (
 	"atrium/internal/job"
 	"atrium/internal/llm"
 	"atrium/internal/org"
+	"atrium/internal/project"
 	"atrium/internal/sse"
 	"atrium/internal/thread"
 )
@@ -227,7 +228,7 @@ func (b *bench) start(m llm.Provider, change ...func(*Options)) {
 	b.jobs, b.events = job.New(b.d, log), event.New(b.d, log)
 	b.docs = document.New(document.Options{DB: b.d, Blobs: blobs, Jobs: b.jobs, Extract: plain{}, PublicURL: "https://atrium.example", Log: log})
 	b.corpora = corpus.New(corpus.Options{DB: b.d, Documents: b.docs})
-	b.agents = agent.New(b.d, b.corpora)
+	b.agents = agent.New(agent.Options{DB: b.d, Corpora: b.corpora, Projects: project.New(b.d)})
 	b.threads = thread.New(b.d, b.agents, b.corpora, b.docs)
 	o := Options{DB: b.d, Jobs: b.jobs, Events: b.events, Agents: b.agents, Threads: b.threads, Documents: b.docs, Models: fixed{provider: m}, PublicURL: "https://atrium.example", Log: log}
 	for _, f := range change {

@@ -30,7 +30,7 @@ func Describe(context.Context) ([]byte, error) {
 	jobs := job.New(nil, log)
 	s.documents = document.New(document.Options{Jobs: jobs, Log: log})
 	s.corpora = corpus.New(corpus.Options{Documents: s.documents})
-	s.agents = agent.New(nil, s.corpora)
+	s.agents = agent.New(agent.Options{Corpora: s.corpora, Projects: s.projects})
 	s.threads = thread.New(nil, s.agents, s.corpora, s.documents)
 	s.responses = response.New(response.Options{Jobs: jobs, Log: log})
 	s.api = api.New(api.Options{Version: "stable", Auth: s.users, Log: log})

@@ -25,6 +25,7 @@ import (
 	"atrium/internal/fail"
 	"atrium/internal/job"
 	"atrium/internal/org"
+	"atrium/internal/project"
 	"atrium/internal/thread"
 )
 
@@ -62,7 +63,7 @@ func each(t *testing.T, run func(*testing.T, *bench)) {
 		}
 		b.docs = document.New(document.Options{DB: d, Blobs: blobs, Jobs: job.New(d, log), Extract: unread{}, PublicURL: "https://atrium.example", Log: log})
 		b.corpora = corpus.New(corpus.Options{DB: d, Documents: b.docs})
-		b.agents = agent.New(d, b.corpora)
+		b.agents = agent.New(agent.Options{DB: d, Corpora: b.corpora, Projects: project.New(d)})
 		b.threads = thread.New(d, b.agents, b.corpora, b.docs)
 		b.api = api.New(api.Options{Version: "test", Auth: b, Log: log})
 		b.threads.Mount(b.api)
