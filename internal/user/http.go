@@ -36,6 +36,15 @@ type appUser struct {
 	}
 }
 
+type registering struct{ Body Registration }
+
+type passwords struct {
+	Body struct {
+		Current string `json:"current_password" minLength:"1" maxLength:"1000"`
+		New     string `json:"new_password" minLength:"8" maxLength:"256" doc:"At least 8 characters, upper and lower case, and on no list of leaked passwords."`
+	}
+}
+
 type flag struct {
 	Name     string `json:"name"`
 	IsActive bool   `json:"is_active"`
@@ -101,9 +110,21 @@ func (u *Users) Mount(a *api.API) {
 		func(ctx context.Context, in *appUser) (AppToken, error) {
 			return u.TokenFor(ctx, in.Secret, in.Body.Email, in.Body.FullName, By(ctx, "application"))
 		})
-	api.Do(a, api.Op{ID: "getMe", Route: "GET /api/v2/users/me", Title: "Get authenticated User", Group: "Users", Doc: "Who you are to the server.",
-		Needs: authz.To(authz.View, authz.User)},
-		func(ctx context.Context, _ *struct{}) (User, error) { return u.Me(ctx, authz.From(ctx)) })
+	api.None(a, api.Op{ID: "registerUser", Route: "POST /auth-service/api/v2/users/register", Title: "Register User", Group: "Authentication", Status: http.StatusAccepted,
+		Doc:     "Makes an account in the organization that has the domain of the address, where the server allows it. The account is active once the link is followed that is mailed to the address. Answers alike whether or not the address is known.",
+		Message: "If this address may register here, a mail to it tells how to go on", Needs: authz.Public("it is how one gets an account, where the server's settings allow it")},
+		func(ctx context.Context, in *registering) error {
+			return u.Register(ctx, in.Body, api.RemoteIP(ctx))
+		})
+	api.None(a, api.Op{ID: "updateOwnPassword", Route: "PATCH /auth-service/api/v2/users/me/password", Title: "Update Own Password", Group: "Authentication", NoKey: true,
+		Doc:     "Ends all your other sessions.",
+		Message: "Password changed", Needs: authz.To(authz.Edit, authz.User)},
+		func(ctx context.Context, in *passwords) error {
+			return u.ChangePassword(ctx, authz.From(ctx), in.Body.Current, in.Body.New, api.RemoteIP(ctx))
+		})
+	u.mountPeople(a)
+	u.mountPermissions(a)
+	u.mountSessions(a)
 	api.Many(a, api.Op{ID: "listAPIKeys", Route: "GET /api/v2/api-keys", Title: "Get your API keys", Group: "API Keys", Doc: "Your own keys, without their secrets; revoked ones are left out.", Sort: []string{"created_on", "name", "last_used_on"},
 		Needs: authz.To(authz.View, authz.APIKey)}, "api_keys",
 		func(ctx context.Context, in *keyList) ([]Key, int, error) {

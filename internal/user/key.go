@@ -3,9 +3,11 @@ package user
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"atrium/internal/api"
+	"atrium/internal/audit"
 	"atrium/internal/authz"
 	"atrium/internal/db"
 	"atrium/internal/fail"
@@ -62,7 +64,7 @@ func (u *Users) CreateKey(ctx context.Context, sc authz.Scope, d KeyDraft) (NewK
 		}
 	}
 	if d.ExpiresOn != nil && d.ExpiresOn.Before(time.Now()) {
-		return NewKey{}, fail.Conflict("expires_on lies in the past; choose a time to come")
+		return NewKey{}, fail.InvalidField("expires_on", "expires_on: it lies in the past; choose a time to come")
 	}
 	if p := sc.Principal(); p.KeyID != 0 {
 		for _, s := range d.Scopes {
@@ -73,8 +75,12 @@ func (u *Users) CreateKey(ctx context.Context, sc authz.Scope, d KeyDraft) (NewK
 	}
 	var k NewKey
 	err := u.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
+		if err := outlasts(ctx, tx, sc, d.ExpiresOn); err != nil {
+			return err
+		}
 		var err error
 		k, err = u.storeKey(ctx, tx, sc.Org(), sc.User(), sc.Email(), newToken(keyPrefix), d)
+		audit.About(ctx, k.ID)
 		return err
 	})
 	return k, err
@@ -82,12 +88,34 @@ func (u *Users) CreateKey(ctx context.Context, sc authz.Scope, d KeyDraft) (NewK
 
 // covered tells whether the scopes held include s.
 func covered(held []string, s string) bool {
+	resource, action := halves(s)
 	for _, h := range held {
-		if h == "*" || h == s {
+		r, a := halves(h)
+		if (r == "*" || r == resource) && (a == "*" || a == action) {
 			return true
 		}
 	}
 	return false
+}
+
+func halves(scope string) (resource, action string) {
+	if scope == "*" {
+		return "*", "*"
+	}
+	resource, action, _ = strings.Cut(scope, ":")
+	return resource, action
+}
+
+// outlasts refuses a key that would go on when the key that makes it has ended.
+func outlasts(ctx context.Context, tx *db.Tx, sc authz.Scope, end *time.Time) error {
+	if sc.Principal().KeyID == 0 {
+		return nil
+	}
+	own, err := db.One[*time.Time](ctx, tx, `SELECT expires_on FROM api_key WHERE id = ? AND user_id = ?`, sc.Principal().KeyID, sc.User())
+	if err == nil && own != nil && (end == nil || end.After(*own)) {
+		err = fail.Forbidden("a key cannot make another that lasts longer than itself; set expires_on to %s or before", own.UTC().Format(time.RFC3339))
+	}
+	return err
 }
 
 func (u *Users) storeKey(ctx context.Context, tx *db.Tx, orgID, userID int64, by, secret string, d KeyDraft) (NewKey, error) {

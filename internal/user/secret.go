@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"github.com/alexedwards/argon2id"
 
@@ -57,35 +56,6 @@ const (
 func digest(token string) string {
 	h := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(h[:])
-}
-
-// checkPassword holds a new password to the rules.
-func checkPassword(p string) error {
-	var lower, upper bool
-	for _, r := range p {
-		lower = lower || unicode.IsLower(r)
-		upper = upper || unicode.IsUpper(r)
-	}
-	switch {
-	case len([]rune(p)) < 8 || !lower || !upper:
-		return fail.InvalidField("password", "password: use at least 8 characters, with upper and lower case letters")
-	case len(p) > 256:
-		return fail.InvalidField("password", "password: use at most 256 bytes")
-	case leaked[strings.ToLower(p)]:
-		return fail.InvalidField("password", "password: this one is on every list of leaked passwords; choose another")
-	}
-	return nil
-}
-
-// leaked holds the passwords that satisfy the other rules and lead every list
-// of leaked ones, in lower case.
-var leaked = map[string]bool{
-	"password": true, "password1": true, "password12": true, "password123": true, "password1234": true, "password!": true,
-	"passw0rd": true, "p@ssw0rd": true, "p@ssword": true, "qwertyuiop": true, "qwerty123": true, "qwerty12": true,
-	"iloveyou": true, "sunshine": true, "princess": true, "football": true, "baseball": true, "superman": true,
-	"welcome1": true, "welcome123": true, "letmein1": true, "letmein123": true, "admin123": true, "administrator": true,
-	"changeme": true, "changeme1": true, "abcd1234": true, "abc12345": true, "trustno1": true, "starwars": true,
-	"whatever": true, "michelle": true, "jennifer": true, "computer": true, "internet": true, "1q2w3e4r": true, "zaq12wsx": true,
 }
 
 // hasher bounds how many argon2id computations run and wait at once, so that a

@@ -268,10 +268,7 @@ func (u *Users) Unset(ctx context.Context) (orgID, userID int64, err error) {
 
 // Setup uses a one-time token to choose the first password, and signs in.
 func (u *Users) Setup(ctx context.Context, token, password string, how How) (Tokens, error) {
-	if err := checkPassword(password); err != nil {
-		return Tokens{}, err
-	}
-	hash, err := u.hashing.hash(ctx, password)
+	hash, err := u.newHash(ctx, password, "password")
 	if err != nil {
 		return Tokens{}, err
 	}

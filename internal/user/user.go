@@ -5,7 +5,6 @@ package user
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -27,7 +26,14 @@ type User struct {
 	IsStaff      bool         `json:"is_staff" doc:"Whether they administer the organization in any way."`
 	IsSuperuser  bool         `json:"is_superuser" doc:"Whether they are a Global Admin."`
 	Role         authz.Role   `json:"role" enum:"Global Admin,Application Admin,User"`
+	IsActive     bool         `json:"is_active" doc:"Whether they may act; who is not active cannot sign in."`
 	Organization Organization `json:"organization"`
+	LastSignInOn *time.Time   `json:"last_sign_in_on" nullable:"true"`
+	InvitedOn    *time.Time   `json:"invited_on" nullable:"true" doc:"When they were last sent an invitation."`
+	CreatedBy    string       `json:"created_by"`
+	CreatedOn    time.Time    `json:"created_on"`
+	ModifiedBy   string       `json:"modified_by"`
+	ModifiedOn   time.Time    `json:"modified_on"`
 }
 
 // Organization is the user's, in short.
@@ -45,31 +51,37 @@ type Options struct {
 	AppSecret     string // of /user-token; empty switches it off
 	RequireAPIKey bool   // whether a token needs an API key beside it
 	SecureCookies bool   // the public address is https
+	// OpenRegistration lets people make accounts in the organization that has
+	// the domain of their address.
+	OpenRegistration bool
 }
 
 // Users is everything about people and credentials.
 type Users struct {
-	db           *db.DB
-	log          *slog.Logger
-	signKey      []byte
-	appSecret    string
-	needKey      bool
-	secure       bool
-	hashing      *hasher
-	attempts     *attempts
-	origin       *http.CrossOriginProtection
-	cache        principals
-	keysUsed     lastUsed
-	sessionsUsed lastUsed
-	stop         chan struct{}
-	done         sync.WaitGroup
+	db               *db.DB
+	log              *slog.Logger
+	signKey          []byte
+	appSecret        string
+	needKey          bool
+	secure           bool
+	openRegistration bool
+	inviter          Inviter
+	verifier         Verifier
+	hashing          *hasher
+	attempts         *attempts
+	origin           *http.CrossOriginProtection
+	cache            principals
+	keysUsed         lastUsed
+	sessionsUsed     lastUsed
+	stop             chan struct{}
+	done             sync.WaitGroup
 }
 
 // New makes Users; Close ends its background work.
 func New(o Options) *Users {
 	u := &Users{
 		db: o.DB, log: o.Log, signKey: derive(o.MasterKey, "access-token"), appSecret: o.AppSecret,
-		needKey: o.RequireAPIKey, secure: o.SecureCookies,
+		needKey: o.RequireAPIKey, secure: o.SecureCookies, openRegistration: o.OpenRegistration,
 		hashing: newHasher(), attempts: newAttempts(), origin: http.NewCrossOriginProtection(), stop: make(chan struct{}),
 	}
 	u.done.Go(u.noteLastUse)
@@ -91,6 +103,8 @@ type Draft struct {
 	Role      authz.Role
 	Password  string // empty: cannot sign in by password
 	By        string
+	hash      string // of a password that was checked already
+	inactive  bool
 }
 
 // Create makes a person.
@@ -99,20 +113,16 @@ func (u *Users) Create(ctx context.Context, tx *db.Tx, d Draft) (int64, error) {
 	if !validEmail(email) {
 		return 0, fail.InvalidField("email", "email: %q is not an e-mail address", d.Email)
 	}
-	hash := ""
 	if d.Password != "" {
-		if err := checkPassword(d.Password); err != nil {
-			return 0, err
-		}
 		var err error
-		if hash, err = u.hashing.hash(ctx, d.Password); err != nil {
+		if d.hash, err = u.newHash(ctx, d.Password, "password"); err != nil {
 			return 0, err
 		}
 	}
 	now := time.Now()
 	id, err := db.One[int64](ctx, tx, `INSERT INTO users (org_id, email, email_key, first_name, last_name, role, password_hash, is_active, is_deleted, created_by, created_on, modified_by, modified_on)
-		VALUES (?, ?, ?, ?, ?, ?, ?, TRUE, FALSE, ?, ?, ?, ?) RETURNING id`,
-		d.OrgID, email, strings.ToLower(email), d.FirstName, d.LastName, string(d.Role), hash, d.By, now, d.By, now)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, FALSE, ?, ?, ?, ?) RETURNING id`,
+		d.OrgID, email, strings.ToLower(email), d.FirstName, d.LastName, string(d.Role), d.hash, !d.inactive, d.By, now, d.By, now)
 	if db.IsUnique(err) {
 		return 0, fail.Conflict("a user with the address %s exists already", email)
 	}
@@ -127,36 +137,6 @@ func (u *Users) Create(ctx context.Context, tx *db.Tx, d Draft) (int64, error) {
 func validEmail(s string) bool {
 	at := strings.LastIndexByte(s, '@')
 	return at > 0 && at < len(s)-1 && len(s) <= 254 && !strings.ContainsAny(s, " \t\r\n<>,;\x00")
-}
-
-type userRow struct {
-	ID        int64  `db:"id"`
-	Email     string `db:"email"`
-	FirstName string `db:"first_name"`
-	LastName  string `db:"last_name"`
-	Role      string `db:"role"`
-	OrgID     int64  `db:"org_id"`
-	OrgName   string `db:"org_name"`
-	Domain    string `db:"domain"`
-}
-
-// Me is the person who acts.
-func (u *Users) Me(ctx context.Context, sc authz.Scope) (User, error) {
-	where, args := sc.Where(authz.View, authz.User, "u")
-	r, err := db.One[userRow](ctx, u.db, `SELECT u.id, u.email, u.first_name, u.last_name, u.role, u.org_id, o.name AS org_name, o.domain
-		FROM users u JOIN organization o ON o.id = u.org_id WHERE u.id = ? AND `+where, append([]any{sc.User()}, args...)...)
-	if errors.Is(err, db.ErrNone) {
-		return User{}, fail.NotFound("you are no longer known here; sign in again")
-	}
-	if err != nil {
-		return User{}, err
-	}
-	role := authz.Role(r.Role)
-	return User{
-		ID: r.ID, Email: r.Email, FirstName: r.FirstName, LastName: r.LastName, FullName: fullName(r.FirstName, r.LastName, r.Email),
-		IsStaff: role != authz.Member, IsSuperuser: role == authz.GlobalAdmin, Role: role,
-		Organization: Organization{ID: r.OrgID, Name: r.OrgName, Domain: r.Domain},
-	}, nil
 }
 
 func fullName(first, last, email string) string {
