@@ -158,6 +158,12 @@ func (g *Guard) Operator(l Limits) *http.Client {
 	}
 }
 
+// Dial opens a connection to an address from the operator's settings that does
+// not speak HTTP, such as the mail server's.
+func (g *Guard) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return g.operator.DialContext(ctx, network, address)
+}
+
 // gate checks each request, redirected ones too, and limits each body.
 type gate struct {
 	next     *http.Transport
