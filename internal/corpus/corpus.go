@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"atrium/internal/api"
+	"atrium/internal/audit"
 	"atrium/internal/authz"
 	"atrium/internal/db"
 	"atrium/internal/document"
@@ -164,10 +165,10 @@ func (s *Corpora) Visible(ctx context.Context, q db.Querier, sc authz.Scope, id 
 		return Corpus{}, err
 	case !r.May:
 		role := "Editor"
-		if a == authz.Delete {
+		if a == authz.Delete || a == authz.Manage {
 			role = "Admin"
 		}
-		return Corpus{}, fail.Forbidden("you may see corpus %d but not %s it; ask its owner for the role %s", id, a, role)
+		return Corpus{}, fail.Forbidden("you may see corpus %d but not %s it; ask its owner %s for the role %s", id, a, r.Email, role)
 	}
 	return r.corpus(), nil
 }
@@ -181,7 +182,7 @@ var sortable = map[string]string{"created_on": "c.created_on", "modified_on": "c
 
 // List is a page of the corpora that the caller sees, and how many there are.
 func (s *Corpora) List(ctx context.Context, sc authz.Scope, p api.Paging, f Filter) ([]Corpus, int, error) {
-	where, args := sc.Where(authz.View, authz.Corpus, "c")
+	where, args := sc.Among(authz.View, authz.Corpus, "c")
 	if f.Type == "" {
 		f.Type = Knowledge
 	}
@@ -260,6 +261,7 @@ func cleanName(s string) (string, error) {
 func (s *Corpora) Make(ctx context.Context, sc authz.Scope, d Draft) (c Corpus, err error) {
 	err = s.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		c, err = s.Create(ctx, tx, sc, d)
+		audit.About(ctx, c.ID)
 		return err
 	})
 	return c, err
@@ -296,6 +298,11 @@ func (s *Corpora) Update(ctx context.Context, sc authz.Scope, id int64, p Patch)
 	err = s.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		if c, err = s.Visible(ctx, tx, sc, id, authz.Edit); err != nil || len(set) == 0 {
 			return err
+		}
+		if p.RestrictToViewers != nil && *p.RestrictToViewers != c.RestrictToViewers { // who is quoted to changes
+			if _, err := s.Visible(ctx, tx, sc, id, authz.Manage); err != nil {
+				return err
+			}
 		}
 		if _, err := db.Exec(ctx, tx, `UPDATE corpus SET `+strings.Join(set, ", ")+`, modified_by = ?, modified_on = ? WHERE org_id = ? AND id = ?`,
 			slices.Concat(args, []any{sc.Email(), time.Now(), sc.Org(), id})...); err != nil {

@@ -54,7 +54,7 @@ func (s *Corpora) Search(ctx context.Context, sc authz.Scope, query string, ids 
 		}
 	}
 	if len(ids) == 0 {
-		where, args := sc.Where(authz.View, authz.Corpus, "c")
+		where, args := sc.Among(authz.View, authz.Corpus, "c")
 		var err error
 		if ids, err = db.All[int64](ctx, s.db, `SELECT c.id FROM corpus c WHERE c.is_deleted = FALSE AND c.corpus_type = 'document' AND `+where, args...); err != nil {
 			return FoundList{}, err

@@ -94,6 +94,9 @@ CREATE INDEX agent_access ON agent (org_id, access);
 CREATE INDEX corpus_owner ON corpus (owner_id);
 CREATE INDEX corpus_grant_user ON corpus_grant (user_id);
 CREATE INDEX corpus_grant_team ON corpus_grant (team_id);
+CREATE UNIQUE INDEX corpus_grant_once_user ON corpus_grant (corpus_id, user_id);
+CREATE UNIQUE INDEX corpus_grant_once_team ON corpus_grant (corpus_id, team_id);
+CREATE INDEX agent_response_user ON agent_response (user_id, id);
 
 CREATE TABLE notification (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
