@@ -20,8 +20,8 @@ import (
 type Grant struct {
 	ID        *int64             `json:"id" nullable:"true" doc:"Null for the owner, who stays."`
 	Role      string             `json:"role" enum:"Owner,Admin,Editor,Viewer"`
-	User      *permission.Person `json:"user" nullable:"true" doc:"Null when it is a team's."`
-	Team      *GrantedTeam       `json:"team" nullable:"true" doc:"Null when it is a person's; follows the team's members."`
+	User      *permission.Person `json:"user,omitempty" doc:"The person; left out when it is a team's."`
+	Team      *GrantedTeam       `json:"team,omitempty" doc:"The team, whose members it follows; left out when it is a person's."`
 	CreatedBy string             `json:"created_by"`
 	CreatedOn time.Time          `json:"created_on"`
 }
