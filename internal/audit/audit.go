@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -55,12 +56,14 @@ type Event struct {
 
 const columns = `id, seq, created_on, user_id, actor, carrier, address, request_id, action, resource, resource_id, detail, previous, hash`
 
+// head is the last event of an organization.
+type head struct {
+	Seq  int64  `db:"seq"`
+	Hash string `db:"hash"`
+}
+
 // Record appends an entry to its organization's log, in the caller's transaction.
 func Record(ctx context.Context, tx *db.Tx, e Entry) error {
-	type head struct {
-		Seq  int64  `db:"seq"`
-		Hash string `db:"hash"`
-	}
 	// The row is the lock that keeps the log of an organization in one line.
 	_, err := db.Exec(ctx, tx, `INSERT INTO audit_head (org_id, seq, hash) VALUES (?, 0, '') ON CONFLICT (org_id) DO NOTHING`, e.OrgID)
 	if err != nil {
@@ -140,9 +143,7 @@ func Tell(ctx context.Context, name string, value any) {
 	defer w.mu.Unlock()
 	detail := map[string]any{}
 	if old, ok := w.entry.Detail.(map[string]any); ok {
-		for k, v := range old {
-			detail[k] = v
-		}
+		maps.Copy(detail, old)
 	}
 	detail[name] = value
 	w.entry.Detail = detail
@@ -216,6 +217,15 @@ func mask(v any) any {
 // Verify walks an organization's log and answers the number of its events. The
 // error says where the chain is broken.
 func Verify(ctx context.Context, q db.Querier, orgID int64) (int64, error) {
+	// The head comes first: what is appended meanwhile is past it.
+	h := head{}
+	heads, err := db.All[head](ctx, q, `SELECT seq, hash FROM audit_head WHERE org_id = ?`, orgID)
+	if err != nil {
+		return 0, err
+	}
+	if len(heads) > 0 {
+		h = heads[0]
+	}
 	const batch = 1000
 	var n int64
 	previous := ""
@@ -231,17 +241,24 @@ func Verify(ctx context.Context, q db.Querier, orgID int64) (int64, error) {
 			case v.Previous != previous || v.Hash != v.sum(orgID):
 				return n, fmt.Errorf("%w: event %d was changed", ErrBroken, v.Seq)
 			}
-			n, previous = v.Seq, v.Hash
+			if n, previous = v.Seq, v.Hash; n == h.Seq && previous != h.Hash {
+				return n, fmt.Errorf("%w: event %d is not the one that was written", ErrBroken, n)
+			}
 		}
 		if len(events) < batch {
 			break
 		}
 	}
-	last, err := db.One[int64](ctx, q, `SELECT COALESCE(MAX(seq), 0) FROM audit_head WHERE org_id = ?`, orgID)
-	if err == nil && last != n {
-		err = fmt.Errorf("%w: the last %d events are missing", ErrBroken, last-n)
+	if n > 0 && len(heads) == 0 {
+		if heads, err = db.All[head](ctx, q, `SELECT seq, hash FROM audit_head WHERE org_id = ?`, orgID); err == nil && len(heads) == 0 {
+			err = fmt.Errorf("%w: the end of the log is not known any more", ErrBroken)
+		}
+		return n, err
 	}
-	return n, err
+	if n < h.Seq {
+		return n, fmt.Errorf("%w: the last %d events are missing", ErrBroken, h.Seq-n)
+	}
+	return n, nil
 }
 
 // ErrBroken tells that a log is not what was written.

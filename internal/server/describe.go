@@ -6,10 +6,12 @@ import (
 
 	"atrium/internal/agent"
 	"atrium/internal/api"
+	"atrium/internal/auditlog"
 	"atrium/internal/corpus"
 	"atrium/internal/document"
 	"atrium/internal/feature"
 	"atrium/internal/job"
+	"atrium/internal/notify"
 	"atrium/internal/org"
 	"atrium/internal/permission"
 	"atrium/internal/response"
@@ -24,6 +26,8 @@ func Describe(context.Context) ([]byte, error) {
 	s := &Server{cfg: Defaults(), log: log}
 	s.orgs = org.New(nil, nil)
 	s.features = feature.New(nil)
+	s.notices = notify.New(nil)
+	s.auditLog = auditlog.New(nil)
 	s.users = user.New(user.Options{Log: log})
 	defer s.users.Close()
 	s.permissions = permission.New(nil, s.users)

@@ -18,6 +18,7 @@ import (
 
 	"atrium/internal/agent"
 	"atrium/internal/api"
+	"atrium/internal/auditlog"
 	"atrium/internal/blob"
 	"atrium/internal/corpus"
 	"atrium/internal/db"
@@ -27,6 +28,7 @@ import (
 	"atrium/internal/extract"
 	"atrium/internal/feature"
 	"atrium/internal/job"
+	"atrium/internal/notify"
 	"atrium/internal/org"
 	"atrium/internal/permission"
 	"atrium/internal/project"
@@ -51,6 +53,8 @@ type Server struct {
 	pool        *extract.Pool
 	orgs        *org.Organizations
 	features    *feature.Features
+	notices     *notify.Notifications
+	auditLog    *auditlog.Log
 	users       *user.Users
 	permissions *permission.Permissions
 	teams       *team.Teams
@@ -124,6 +128,8 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 	s.pool = extract.NewPool(extract.Options{Command: worker, Workers: 2})
 	s.orgs = org.New(s.db, s.blobs)
 	s.features = feature.New(s.db)
+	s.notices = notify.New(s.db)
+	s.auditLog = auditlog.New(s.db)
 	s.users = user.New(user.Options{DB: s.db, Log: s.log, MasterKey: key, AppSecret: c.AppSecret, RequireAPIKey: c.RequireAPIKey, SecureCookies: strings.HasPrefix(c.PublicURL, "https://")})
 	s.permissions = permission.New(s.db, s.users)
 	s.teams = team.New(s.db)
@@ -167,6 +173,8 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 func (s *Server) mount() error {
 	s.orgs.Mount(s.api)
 	s.features.Mount(s.api)
+	s.notices.Mount(s.api)
+	s.auditLog.Mount(s.api)
 	s.users.Mount(s.api)
 	s.permissions.Mount(s.api)
 	s.teams.Mount(s.api)
