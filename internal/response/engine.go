@@ -86,6 +86,8 @@ func (s *Responses) run(ctx context.Context, j *job.Job) error {
 	if s.DB.Engine() == db.Postgres {
 		go s.watch(work, f.row.ID, cancel) // another process may take the request to stop
 	}
+	work, settled := s.whileUsable(work, asked{f.row.OrgID, f.row.UserID, f.row.AgentID})
+	defer settled()
 	work, end := context.WithTimeoutCause(work, s.MaxTime, errTooLong)
 	defer end()
 	r := &run{s: s, work: work, row: f.row, first: f.first, sc: f.sc, agent: f.agent, query: f.row.Question, room: passageBudget, asked: map[string]bool{}, refs: map[int]Reference{}}
@@ -308,7 +310,7 @@ func (r *run) keep(name, message, detail string, start time.Time, u llm.Usage) {
 func (r *run) open(ctx context.Context) error {
 	var err error
 	if r.agent.ID == 0 {
-		if r.sc, err = asker(ctx, r.s.DB, r.row); err != nil {
+		if r.sc, err = r.s.asker(ctx, r.s.DB, r.row.OrgID, r.row.UserID); err != nil {
 			return err
 		}
 		if r.agent, err = r.s.Agents.ToAsk(ctx, r.sc, r.row.AgentID); err != nil {

@@ -35,6 +35,7 @@ import (
 	"atrium/internal/project"
 	"atrium/internal/sse"
 	"atrium/internal/thread"
+	"atrium/internal/user"
 )
 
 func TestMain(m *testing.M) {
@@ -230,7 +231,8 @@ func (b *bench) start(m llm.Provider, change ...func(*Options)) {
 	b.corpora = corpus.New(corpus.Options{DB: b.d, Documents: b.docs})
 	b.agents = agent.New(agent.Options{DB: b.d, Corpora: b.corpora, Projects: project.New(b.d)})
 	b.threads = thread.New(b.d, b.agents, b.corpora, b.docs)
-	o := Options{DB: b.d, Jobs: b.jobs, Events: b.events, Agents: b.agents, Threads: b.threads, Documents: b.docs, Models: fixed{provider: m}, PublicURL: "https://atrium.example", Log: log}
+	users := user.New(user.Options{DB: b.d, Log: log, MasterKey: make([]byte, 32)})
+	o := Options{DB: b.d, Jobs: b.jobs, Events: b.events, Agents: b.agents, Threads: b.threads, Projects: project.New(b.d), People: users, Documents: b.docs, Models: fixed{provider: m}, PublicURL: "https://atrium.example", Log: log}
 	for _, f := range change {
 		f(&o)
 	}
@@ -257,6 +259,7 @@ func (b *bench) start(m llm.Provider, change ...func(*Options)) {
 		}
 		front.CloseClientConnections()
 		front.Close()
+		users.Close()
 	})
 	b.t.Cleanup(b.stop)
 }

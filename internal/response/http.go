@@ -80,6 +80,7 @@ type steps struct {
 // Mount declares the operations.
 func (s *Responses) Mount(a *api.API) {
 	s.mountAsking(a)
+	s.mountLists(a)
 	const group = "Agent Response"
 	const ofThreads = "Chat Thread / Agent Response"
 	view := authz.To(authz.View, authz.Response)
@@ -151,18 +152,18 @@ func (s *Responses) mountAsking(a *api.API) {
 			"An event's id is the response's id, a dash and a number. A status with an empty message only keeps the connection alive.",
 		Needs: ask},
 		func(ctx context.Context, in *asking) (func(context.Context, *api.Events) error, error) {
-			id, after, err := s.take(ctx, authz.From(ctx), in)
-			return func(ctx context.Context, e *api.Events) error { return s.follow(ctx, id, after, e) }, err
+			sc := authz.From(ctx)
+			id, after, err := s.take(ctx, sc, in)
+			return func(ctx context.Context, e *api.Events) error {
+				return s.follow(ctx, asked{sc.Org(), sc.User(), in.AgentID}, id, after, e)
+			}, err
 		})
 	api.Stream(a, api.Op{ID: "resumeAgentResponse", Route: "GET /api/v2/agent-responses/{agent_response_id}/stream", Title: "Continue the stream of an Agent Response", Group: group,
 		Doc:   "Sends the events of one of your responses: those that came after Last-Event-ID, and then each as it comes, up to the last. Works at any time, also when the server was restarted in between or the answer has long ended.",
 		Needs: authz.To(authz.View, authz.Response)},
 		func(ctx context.Context, in *resuming) (func(context.Context, *api.Events) error, error) {
-			after, err := in.from()
-			if err == nil {
-				err = visible(ctx, s.DB, authz.From(ctx), in.ID)
-			}
-			return func(ctx context.Context, e *api.Events) error { return s.follow(ctx, in.ID, after, e) }, err
+			who, after, err := s.resume(ctx, authz.From(ctx), in)
+			return func(ctx context.Context, e *api.Events) error { return s.follow(ctx, who, in.ID, after, e) }, err
 		})
 	api.Do(a, api.Op{ID: "stopAgentResponse", Route: "POST /api/v2/agent-responses/{agent_response_id}/stop", Title: "Stop an Agent Response", Group: group,
 		Doc: "The answer ends with what there is, as its stream then says. One that has ended stays as it is.", Message: "Stopping", Needs: authz.To(authz.Edit, authz.Response)},
@@ -182,7 +183,36 @@ func (s *Responses) take(ctx context.Context, sc authz.Scope, in *asking) (id, a
 	if err == nil && r.AgentID != in.AgentID {
 		err = unknown(id)
 	}
+	if err == nil {
+		err = s.goesOn(ctx, sc, r)
+	}
 	return id, after, err
+}
+
+// resume finds the response whose stream is continued.
+func (s *Responses) resume(ctx context.Context, sc authz.Scope, in *resuming) (asked, int64, error) {
+	after, err := in.from()
+	if err != nil {
+		return asked{}, 0, err
+	}
+	r, err := load(ctx, s.DB, sc, in.ID)
+	if err == nil {
+		err = s.goesOn(ctx, sc, r)
+	}
+	return asked{sc.Org(), sc.User(), r.AgentID}, after, err
+}
+
+// goesOn refuses to continue an answer that is being written by an agent which
+// its owner may not use any more. One that has ended is theirs to read.
+func (s *Responses) goesOn(ctx context.Context, sc authz.Scope, r row) error {
+	if r.State != Running && r.State != stopping {
+		return nil
+	}
+	may, err := s.Agents.StillUsable(ctx, sc, r.AgentID)
+	if err == nil && !may {
+		err = errRevoked
+	}
+	return err
 }
 
 func (in *resuming) from() (int64, error) {
@@ -212,8 +242,11 @@ func clamp(s string) int64 {
 }
 
 // follow copies the events of a response to a client, up to the last one, with
-// a beat whenever it was silent for a while.
-func (s *Responses) follow(ctx context.Context, id, after int64, out *api.Events) error {
+// a beat whenever it was silent for a while. It ends early when the client may
+// not use the agent any more.
+func (s *Responses) follow(ctx context.Context, who asked, id, after int64, out *api.Events) error {
+	ctx, done := s.whileUsable(ctx, who)
+	defer done()
 	var mu sync.Mutex // over out, prefix and the last id
 	prefix := strconv.FormatInt(id, 10) + "-"
 	last := prefix + strconv.FormatInt(after, 10)

@@ -14,6 +14,8 @@ import (
 	"atrium/internal/event"
 	"atrium/internal/job"
 	"atrium/internal/llm"
+	"atrium/internal/permission"
+	"atrium/internal/project"
 	"atrium/internal/thread"
 )
 
@@ -67,6 +69,8 @@ type Options struct {
 	Events    *event.Log
 	Agents    *agent.Agents
 	Threads   *thread.Threads
+	Projects  *project.Projects
+	People    permission.People // who asks, as they are now
 	Documents Library
 	Models    Models
 	Log       *slog.Logger
@@ -84,6 +88,8 @@ const jobKind = "answer"
 // Responses is everything about answers.
 type Responses struct {
 	Options
+
+	rights rights
 
 	mu      sync.Mutex
 	held    map[int64]*fresh                  // asked here and not begun yet

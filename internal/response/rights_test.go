@@ -190,11 +190,11 @@ func TestARestrictedCorpusIsQuotedToItsViewersOnly(t *testing.T) {
 func TestAnAskerIsTheUserAsTheyAreNow(t *testing.T) {
 	t.Parallel()
 	each(t, offline.New(), func(t *testing.T, b *bench) {
-		sc, err := asker(t.Context(), b.d, row{OrgID: b.people.scope("ann").Org(), UserID: b.people.scope("ann").User()})
+		sc, err := b.s.asker(t.Context(), b.d, b.people.scope("ann").Org(), b.people.scope("ann").User())
 		if err != nil || sc.IsAdmin() || sc.Email() != "ann@one.example" {
 			t.Errorf("%v %v", sc, err)
 		}
-		_, err = asker(t.Context(), b.d, row{OrgID: b.people.scope("eve").Org(), UserID: b.people.scope("ann").User()})
+		_, err = b.s.asker(t.Context(), b.d, b.people.scope("eve").Org(), b.people.scope("ann").User())
 		if err == nil || errors.Is(err, db.ErrNone) {
 			t.Errorf("a person of another organization: %v", err)
 		}

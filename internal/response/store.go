@@ -275,21 +275,6 @@ func finish(ctx context.Context, tx *db.Tx, r row, o outcome) error {
 
 var errEnded = errors.New("response: it has ended already")
 
-// asker is the person who asked, as they are now: a run has no request to
-// take the principal from.
-func asker(ctx context.Context, q db.Querier, r row) (authz.Scope, error) {
-	type person struct {
-		Email  string     `db:"email"`
-		Role   authz.Role `db:"role"`
-		Active bool       `db:"is_active"`
-	}
-	p, err := db.One[person](ctx, q, `SELECT email, role, is_active FROM users WHERE id = ? AND org_id = ? AND is_deleted = FALSE`, r.UserID, r.OrgID)
-	if errors.Is(err, db.ErrNone) || err == nil && !p.Active {
-		return authz.Scope{}, fail.Forbidden("whoever asked this may not ask any more")
-	}
-	return authz.For(&authz.Principal{UserID: r.UserID, OrgID: r.OrgID, Email: p.Email, Role: p.Role, Scopes: []string{"*"}}), err
-}
-
 // history is the conversation before a response, oldest first.
 func history(ctx context.Context, q db.Querier, r row) ([]Turn, error) {
 	type turn struct {

@@ -145,7 +145,7 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 	s.corpora = corpus.New(corpus.Options{DB: s.db, Documents: s.documents, MaxUpload: c.MaxUpload})
 	s.agents = agent.New(agent.Options{DB: s.db, Corpora: s.corpora, Projects: s.projects, People: s.users})
 	s.threads = thread.New(s.db, s.agents, s.corpora, s.documents)
-	s.responses = response.New(response.Options{DB: s.db, Jobs: s.jobs, Events: s.events, Agents: s.agents, Threads: s.threads, Documents: s.documents, Models: s.models, PublicURL: c.PublicURL, Log: s.log,
+	s.responses = response.New(response.Options{DB: s.db, Jobs: s.jobs, Events: s.events, Agents: s.agents, Threads: s.threads, Projects: s.projects, People: s.users, Documents: s.documents, Models: s.models, PublicURL: c.PublicURL, Log: s.log,
 		Caching: func(ctx context.Context, orgID int64) (bool, error) {
 			return s.features.Active(ctx, orgID, feature.Caching)
 		}})
