@@ -45,15 +45,6 @@ type passwords struct {
 	}
 }
 
-type flag struct {
-	Name     string `json:"name"`
-	IsActive bool   `json:"is_active"`
-}
-
-type flags struct {
-	Items []flag `json:"items"`
-}
-
 type keyList struct{ api.Paging }
 
 type keyDraft struct{ Body KeyDraft }
@@ -99,11 +90,6 @@ func (u *Users) Mount(a *api.API) {
 			u.takeCookie(ctx)
 			return u.SignOut(ctx, authz.From(ctx))
 		})
-	api.Do(a, api.Op{ID: "listLoginFlags", Route: "GET /auth-service/api/v2/feature-flags/logins", Title: "Get the enabled ways to sign in", Group: "Authentication",
-		Doc: "Signing in by password is always there. The ways listed need their service to be configured.", Needs: authz.Public("the sign-in page shows it")},
-		func(context.Context, *struct{}) (flags, error) {
-			return flags{Items: []flag{{Name: "otp"}, {Name: "microsoft_sso"}, {Name: "google_sso"}, {Name: "linkedin_sso"}, {Name: "github_sso"}, {Name: "okta_sso"}}}, nil
-		})
 	api.Do(a, api.Op{ID: "createUserToken", Route: "POST /user-token", Title: "Get a token for a user of an application", Group: "Authentication", Status: http.StatusCreated, Bare: true,
 		Doc:   "For a chat bot that knows the application secret: answers a platform token of the person, who is created when unknown.",
 		Needs: authz.Public("the application secret in the header is the proof")},
@@ -125,12 +111,12 @@ func (u *Users) Mount(a *api.API) {
 	u.mountPeople(a)
 	u.mountPermissions(a)
 	u.mountSessions(a)
-	api.Many(a, api.Op{ID: "listAPIKeys", Route: "GET /api/v2/api-keys", Title: "Get your API keys", Group: "API Keys", Doc: "Your own keys, without their secrets; revoked ones are left out.", Sort: []string{"created_on", "name", "last_used_on"},
+	api.Many(a, api.Op{ID: "listAPIKeys", Route: "GET /api/v2/api-keys", Title: "Get your API keys", Group: "API Keys", Feature: "developer-portal", Doc: "Your own keys, without their secrets; revoked ones are left out.", Sort: []string{"created_on", "name", "last_used_on"},
 		Needs: authz.To(authz.View, authz.APIKey)}, "api_keys",
 		func(ctx context.Context, in *keyList) ([]Key, int, error) {
 			return u.Keys(ctx, authz.From(ctx), in.Paging)
 		})
-	api.Do(a, api.Op{ID: "createAPIKey", Route: "POST /api/v2/api-keys", Title: "Create an API key", Group: "API Keys", Status: http.StatusCreated,
+	api.Do(a, api.Op{ID: "createAPIKey", Route: "POST /api/v2/api-keys", Title: "Create an API key", Group: "API Keys", Feature: "developer-portal", Status: http.StatusCreated,
 		Doc: "The key is shown this once. Alone as the bearer it acts as you; beside another user's token it names the calling application.", Message: "API key created",
 		Needs: authz.To(authz.Create, authz.APIKey)},
 		func(ctx context.Context, in *keyDraft) (NewKey, error) {
