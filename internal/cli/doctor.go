@@ -43,6 +43,14 @@ func (doctor) Run(t *terminal) error {
 	found := []finding{{good, "settings", "valid"}}
 	running := answers(t.ctx, cfg.Listen)
 	found = append(found, running, folder(cfg.Data), database(t, cfg, running.state == good), model(cfg), embedder(cfg))
+	for what, describe := range map[string]func(server.Config) (string, bool){"mail": server.DescribeMail, "single sign-on": server.DescribeSSO} {
+		state := good
+		text, ok := describe(cfg)
+		if !ok {
+			state = note
+		}
+		found = append(found, finding{state, what, text})
+	}
 	found = append(found, programs()...)
 	w := tabwriter.NewWriter(t.out, 0, 4, 2, ' ', 0)
 	bad := false

@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"atrium/internal/secret"
 )
 
 // Config is all that an operator can set. Names of flags, environment
@@ -29,8 +31,20 @@ type Config struct {
 	Embed         Model  `koanf:"embed"`
 	EgressAllow   string `koanf:"egress_allow"` // private networks that fetching may reach, as CIDR, comma-separated
 	MaxUpload     int64  `koanf:"max_upload"`   // bytes
-	LogLevel      string `koanf:"log_level"`    // debug, info, warn, error
-	LogFormat     string `koanf:"log_format"`   // text, json
+
+	SMTPURL          secret.Text `koanf:"smtp_url"`          // where mails are handed in; empty: none are sent
+	MailFrom         string      `koanf:"mail_from"`         // who they are from
+	SSOGoogle        SSO         `koanf:"sso_google"`        // and the other issuers
+	SSOMicrosoft     SSO         `koanf:"sso_microsoft"`     //
+	SSOLinkedIn      SSO         `koanf:"sso_linkedin"`      //
+	SSOGitHub        SSO         `koanf:"sso_github"`        //
+	SSOOkta          SSO         `koanf:"sso_okta"`          //
+	SSOOIDC          SSO         `koanf:"sso_oidc"`          // any other
+	SSOCreateUsers   bool        `koanf:"sso_create_users"`  // whether an issuer's word makes a User of somebody with the organization's domain
+	OpenRegistration bool        `koanf:"open_registration"` // whether people with the organization's domain may make accounts
+
+	LogLevel  string `koanf:"log_level"`  // debug, info, warn, error
+	LogFormat string `koanf:"log_format"` // text, json
 
 	// OpenAIKey and AnthropicKey come from the variables that other programs
 	// use too, and choose the provider when LLM names none.
@@ -52,7 +66,7 @@ type Model struct {
 func Defaults() Config {
 	return Config{
 		Listen: "127.0.0.1:8080", Data: "./data", OrgName: "My organization", AdminEmail: "admin@localhost",
-		RequireAPIKey: true, MaxUpload: 256 << 20, LogLevel: "info", LogFormat: "text",
+		RequireAPIKey: true, SSOCreateUsers: true, MaxUpload: 256 << 20, LogLevel: "info", LogFormat: "text",
 	}
 }
 
@@ -106,7 +120,7 @@ func (c *Config) Check() error {
 	if c.MaxUpload < 1<<20 {
 		say("ATRIUM_MAX_UPLOAD is below 1 MiB; it is a number of bytes")
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.checkSignIn()...)...)
 }
 
 func publicHost(host string) string {

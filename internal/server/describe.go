@@ -15,6 +15,7 @@ import (
 	"atrium/internal/org"
 	"atrium/internal/permission"
 	"atrium/internal/response"
+	"atrium/internal/signin"
 	"atrium/internal/thread"
 	"atrium/internal/user"
 )
@@ -32,6 +33,7 @@ func Describe(context.Context) ([]byte, error) {
 	defer s.users.Close()
 	s.permissions = permission.New(nil, s.users)
 	jobs := job.New(nil, log)
+	s.signin = signin.New(signin.Options{Jobs: jobs, Users: s.users, Log: log})
 	s.documents = document.New(document.Options{Jobs: jobs, Log: log})
 	s.corpora = corpus.New(corpus.Options{Documents: s.documents})
 	s.agents = agent.New(agent.Options{Corpora: s.corpora, Projects: s.projects})

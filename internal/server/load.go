@@ -13,13 +13,23 @@ import (
 	"github.com/knadh/koanf/providers/env/v2"
 	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/v2"
+
+	"atrium/internal/signin"
 )
 
 // DefaultFile is read when no other file is named, if it exists.
 const DefaultFile = "atrium.yaml"
 
 // groups are the settings with settings below them.
-var groups = []string{"llm", "embed"}
+var groups = append([]string{"llm", "embed"}, ssoGroups()...)
+
+func ssoGroups() []string {
+	var out []string
+	for _, name := range signin.Names() {
+		out = append(out, "sso_"+name)
+	}
+	return out
+}
 
 // Load reads the settings: what is set by flags wins over the environment,
 // which wins over the file, which wins over the defaults. A key that does not
@@ -71,10 +81,15 @@ func key(name, value string) (string, any) {
 func knownKeys() []string {
 	model := []string{"base_url", "api_key", "model", "prompt_price", "completion_price"}
 	known := []string{"listen", "data", "database_url", "public_url", "org_name", "admin_email", "admin_password", "api_key", "app_secret",
-		"master_key", "require_api_key", "egress_allow", "max_upload", "log_level", "log_format"}
+		"master_key", "require_api_key", "egress_allow", "max_upload", "smtp_url", "mail_from", "sso_create_users", "open_registration", "log_level", "log_format"}
+	sso := []string{"client_id", "client_secret", "issuer", "tenant"}
 	for _, g := range groups {
-		for _, m := range model {
-			known = append(known, g+"."+m)
+		keys := model
+		if strings.HasPrefix(g, "sso_") {
+			keys = sso
+		}
+		for _, k := range keys {
+			known = append(known, g+"."+k)
 		}
 	}
 	return known

@@ -33,6 +33,7 @@ import (
 	"atrium/internal/permission"
 	"atrium/internal/project"
 	"atrium/internal/response"
+	"atrium/internal/signin"
 	"atrium/internal/team"
 	"atrium/internal/thread"
 	"atrium/internal/user"
@@ -56,6 +57,7 @@ type Server struct {
 	notices     *notify.Notifications
 	auditLog    *auditlog.Log
 	users       *user.Users
+	signin      *signin.SignIn
 	permissions *permission.Permissions
 	teams       *team.Teams
 	projects    *project.Projects
@@ -130,7 +132,10 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 	s.features = feature.New(s.db)
 	s.notices = notify.New(s.db)
 	s.auditLog = auditlog.New(s.db)
-	s.users = user.New(user.Options{DB: s.db, Log: s.log, MasterKey: key, AppSecret: c.AppSecret, RequireAPIKey: c.RequireAPIKey, SecureCookies: strings.HasPrefix(c.PublicURL, "https://")})
+	s.users = user.New(user.Options{DB: s.db, Log: s.log, MasterKey: key, AppSecret: c.AppSecret, RequireAPIKey: c.RequireAPIKey, SecureCookies: strings.HasPrefix(c.PublicURL, "https://"), OpenRegistration: c.OpenRegistration})
+	if s.signin, err = s.newSignIn(key); err != nil {
+		return err
+	}
 	s.permissions = permission.New(s.db, s.users)
 	s.teams = team.New(s.db)
 	s.projects = project.New(s.db)
@@ -176,6 +181,7 @@ func (s *Server) mount() error {
 	s.notices.Mount(s.api)
 	s.auditLog.Mount(s.api)
 	s.users.Mount(s.api)
+	s.signin.Mount(s.api)
 	s.permissions.Mount(s.api)
 	s.teams.Mount(s.api)
 	s.projects.Mount(s.api)
