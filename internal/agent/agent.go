@@ -283,6 +283,12 @@ func (s *Agents) Delete(ctx context.Context, sc authz.Scope, id int64) error {
 	})
 }
 
+// Usable fails unless the caller may use the agent.
+func (s *Agents) Usable(ctx context.Context, sc authz.Scope, id int64) error {
+	_, err := load(ctx, s.db, sc, id, authz.Use)
+	return err
+}
+
 // ToAsk is what is needed to ask an agent that the caller may use.
 func (s *Agents) ToAsk(ctx context.Context, sc authz.Scope, id int64) (Settings, error) {
 	r, err := load(ctx, s.db, sc, id, authz.Use)

@@ -85,7 +85,7 @@ func New(d *db.DB, agents *agent.Agents, corpora Corpora, documents *document.Do
 
 // Create makes a thread of the caller with an agent that the caller may use.
 func (s *Threads) Create(ctx context.Context, sc authz.Scope, agentID int64, d Draft) (Thread, error) {
-	if _, err := s.agents.Get(ctx, sc, agentID); err != nil {
+	if err := s.agents.Usable(ctx, sc, agentID); err != nil {
 		return Thread{}, err
 	}
 	title, err := cleanTitle(d.Title)
