@@ -3,6 +3,7 @@ package org
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"atrium/internal/api"
@@ -156,19 +157,19 @@ func (j Joining) joiners() ([]Joiner, error) {
 // Add lets people belong to a place: all of them or none. Whoever belongs to it
 // already gets the role that is sent.
 func (p Place) Add(ctx context.Context, d *db.DB, sc authz.Scope, id int64, j Joining) (Joined, error) {
-	who, err := j.joiners()
-	if err != nil {
-		return Joined{}, err
-	}
-	ids := make([]int64, len(who))
-	for i, x := range who {
-		ids[i] = x.UserID
-	}
 	var out Joined
-	err = d.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
+	err := d.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		place, err := p.Load(ctx, tx, sc, id, authz.Manage)
 		if err != nil {
 			return err
+		}
+		who, err := j.joiners()
+		if err != nil {
+			return err
+		}
+		ids := make([]int64, len(who))
+		for i, x := range who {
+			ids[i] = x.UserID
 		}
 		if err := People(ctx, tx, sc, ids...); err != nil {
 			return err
@@ -210,9 +211,13 @@ func (p Place) named(ctx context.Context, q db.Querier, id int64, ids []int64) (
 // People is the scoped loader of the users that a body names: 404 when one of
 // them is unknown or not visible.
 func People(ctx context.Context, q db.Querier, sc authz.Scope, ids ...int64) error {
+	lock := ""
+	if tx, ok := q.(*db.Tx); ok {
+		lock = tx.Pick("", " FOR SHARE OF u") // nobody is deleted meanwhile
+	}
 	see, args := sc.Where(authz.View, authz.User, "u")
 	marks, more := db.In(ids)
-	found, err := db.All[int64](ctx, q, `SELECT u.id FROM users u WHERE u.is_deleted = FALSE AND `+see+` AND u.id IN (`+marks+`)`, append(args[:len(args):len(args)], more...)...)
+	found, err := db.All[int64](ctx, q, `SELECT u.id FROM users u WHERE u.is_deleted = FALSE AND `+see+` AND u.id IN (`+marks+`)`+lock, slices.Concat(args, more)...)
 	if err != nil {
 		return err
 	}

@@ -45,9 +45,3 @@ func Create(ctx context.Context, tx *db.Tx, name, domain, by string) (Organizati
 func DefaultProject(ctx context.Context, q db.Querier, orgID int64) (int64, error) {
 	return db.One[int64](ctx, q, `SELECT id FROM project WHERE org_id = ? AND is_default = TRUE ORDER BY id LIMIT 1`, orgID)
 }
-
-// FindProject tells whether a project of the organization exists.
-func FindProject(ctx context.Context, q db.Querier, orgID, id int64) (bool, error) {
-	n, err := db.One[int64](ctx, q, `SELECT COUNT(*) FROM project WHERE org_id = ? AND id = ? AND is_deleted = FALSE`, orgID, id)
-	return n > 0, err
-}

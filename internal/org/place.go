@@ -3,6 +3,7 @@ package org
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"atrium/internal/authz"
 	"atrium/internal/db"
@@ -50,9 +51,8 @@ func (p Place) Load(ctx context.Context, q db.Querier, sc authz.Scope, id int64,
 	}
 	can, args := sc.Where(a, p.resource, "x")
 	see, seeArgs := sc.Where(authz.View, p.resource, "x")
-	args = append(append(args[:len(args):len(args)], id), seeArgs...)
 	f, err := db.One[Found](ctx, q, `SELECT x.id, x.name, (`+can+`) AS allowed FROM `+p.table()+` x
-		WHERE x.id = ? AND x.is_deleted = FALSE AND `+see+lock, args...)
+		WHERE x.id = ? AND x.is_deleted = FALSE AND `+see+lock, slices.Concat(args, []any{id}, seeArgs)...)
 	if errors.Is(err, db.ErrNone) {
 		return Found{}, p.NotFound(id)
 	}

@@ -18,9 +18,7 @@ import (
 const columns = `p.id, p.name, p.description, p.is_default, p.is_deleted, p.created_by, p.created_on, p.modified_by, p.modified_on,
 	COALESCE((SELECT m.role FROM project_user m WHERE m.project_id = p.id AND m.user_id = ?),
 		(SELECT 'Member' FROM project_team pt JOIN team_user tu ON tu.team_id = pt.team_id WHERE pt.project_id = p.id AND tu.user_id = ? LIMIT 1)) AS role,
-	(SELECT COUNT(*) FROM agent a WHERE a.project_id = p.id AND a.is_deleted = FALSE) AS agents_count,
-	(SELECT COUNT(*) FROM users u WHERE u.is_deleted = FALSE AND u.id IN (SELECT m.user_id FROM project_user m WHERE m.project_id = p.id
-		UNION SELECT tu.user_id FROM project_team pt JOIN team_user tu ON tu.team_id = pt.team_id WHERE pt.project_id = p.id)) AS members_count`
+	(SELECT COUNT(*) FROM agent a WHERE a.project_id = p.id AND a.is_deleted = FALSE) AS agents_count`
 
 var sortable = map[string]string{"created_on": "p.created_on", "modified_on": "p.modified_on", "name": "lower(p.name)"}
 
@@ -122,59 +120,85 @@ func (s *Projects) page(ctx context.Context, sc authz.Scope, p api.Paging, of pa
 	if err != nil {
 		return nil, 0, err
 	}
-	marks, more := db.In(ids)
-	facts, err := db.All[Facts](ctx, s.db, `SELECT `+columns+` FROM project p WHERE p.org_id = ? AND p.id IN (`+marks+`)`,
-		slices.Concat([]any{sc.User(), sc.User(), sc.Org()}, more)...)
-	slices.SortFunc(facts, func(a, b Facts) int { return slices.Index(ids, a.ID) - slices.Index(ids, b.ID) })
+	facts, err := s.facts(ctx, sc, ids)
 	return facts, total, err
 }
 
-// teamRow is a team at a project.
-type teamRow struct {
-	team.Team
-	ProjectID int64 `db:"project_id"`
+// facts are the projects with the ids, which the caller may see, in that order.
+func (s *Projects) facts(ctx context.Context, sc authz.Scope, ids []int64) ([]Facts, error) {
+	marks, args := db.In(ids)
+	facts, err := db.All[Facts](ctx, s.db, `SELECT `+columns+` FROM project p WHERE p.org_id = ? AND p.id IN (`+marks+`)`,
+		slices.Concat([]any{sc.User(), sc.User(), sc.Org()}, args)...)
+	if err != nil {
+		return nil, err
+	}
+	type count struct {
+		ID      int64 `db:"project_id"`
+		Members int   `db:"members"`
+	}
+	counts, err := db.All[count](ctx, s.db, `SELECT x.project_id, COUNT(*) AS members FROM (
+			SELECT m.project_id, m.user_id FROM project_user m WHERE m.project_id IN (`+marks+`)
+			UNION SELECT pt.project_id, tu.user_id FROM project_team pt JOIN team_user tu ON tu.team_id = pt.team_id WHERE pt.project_id IN (`+marks+`)
+		) x GROUP BY x.project_id`, slices.Concat(args, args)...)
+	members := map[int64]int{}
+	for _, c := range counts {
+		members[c.ID] = c.Members
+	}
+	for i := range facts {
+		facts[i].MembersCount = members[facts[i].ID]
+	}
+	slices.SortFunc(facts, func(a, b Facts) int { return slices.Index(ids, a.ID) - slices.Index(ids, b.ID) })
+	return facts, err
 }
 
 // teams are those of the projects that the caller may see: their own, and all
-// of a project that they manage.
-func (s *Projects) teams(ctx context.Context, sc authz.Scope, projects []Facts) (map[int64][]team.Team, error) {
+// of a project that they manage. T is what is read of each.
+func teams[T any](ctx context.Context, s *Projects, sc authz.Scope, projects []Facts, columns string, args ...any) ([]T, error) {
 	ids := make([]int64, len(projects))
 	for i, p := range projects {
 		ids[i] = p.ID
 	}
-	marks, args := db.In(ids)
+	marks, more := db.In(ids)
 	see, seeArgs := sc.Where(authz.View, authz.Team, "t")
 	manage, manageArgs := sc.Where(authz.Manage, authz.Project, "p")
-	rows, err := db.All[teamRow](ctx, s.db, `SELECT p.id AS project_id, `+team.Columns+` FROM project_team x
+	return db.All[T](ctx, s.db, `SELECT p.id AS project_id, `+columns+` FROM project_team x
 		JOIN team t ON t.id = x.team_id AND t.org_id = x.org_id JOIN project p ON p.id = x.project_id AND p.org_id = x.org_id
 		WHERE x.org_id = ? AND x.project_id IN (`+marks+`) AND t.is_deleted = FALSE AND (`+see+` OR `+manage+`) ORDER BY lower(t.name), t.id`,
-		slices.Concat([]any{sc.User(), sc.Org()}, args, seeArgs, manageArgs)...)
-	out := map[int64][]team.Team{}
-	for _, r := range rows {
-		out[r.ProjectID] = append(out[r.ProjectID], r.Team)
-	}
-	return out, err
+		slices.Concat(args, []any{sc.Org()}, more, seeArgs, manageArgs)...)
 }
 
 // named are the projects with their teams in short.
 func (s *Projects) named(ctx context.Context, sc authz.Scope, facts []Facts) ([]Project, error) {
-	teams, err := s.teams(ctx, sc, facts)
+	type row struct {
+		ProjectID int64 `db:"project_id"`
+		TeamName
+	}
+	rows, err := teams[row](ctx, s, sc, facts, `t.id, t.name`)
+	of := map[int64][]TeamName{}
+	for _, r := range rows {
+		of[r.ProjectID] = append(of[r.ProjectID], r.TeamName)
+	}
 	out := make([]Project, len(facts))
 	for i, f := range facts {
-		out[i] = Project{f, []TeamName{}}
-		for _, t := range teams[f.ID] {
-			out[i].Teams = append(out[i].Teams, TeamName{t.ID, t.Name})
-		}
+		out[i] = Project{f, append([]TeamName{}, of[f.ID]...)}
 	}
 	return out, err
 }
 
 // detailed are the projects with their teams in full.
 func (s *Projects) detailed(ctx context.Context, sc authz.Scope, facts []Facts) ([]Detailed, error) {
-	teams, err := s.teams(ctx, sc, facts)
+	type row struct {
+		ProjectID int64 `db:"project_id"`
+		team.Team
+	}
+	rows, err := teams[row](ctx, s, sc, facts, team.Columns, sc.User())
+	of := map[int64][]team.Team{}
+	for _, r := range rows {
+		of[r.ProjectID] = append(of[r.ProjectID], r.Team)
+	}
 	out := make([]Detailed, len(facts))
 	for i, f := range facts {
-		out[i] = Detailed{f, append([]team.Team{}, teams[f.ID]...)}
+		out[i] = Detailed{f, append([]team.Team{}, of[f.ID]...)}
 	}
 	return out, err
 }

@@ -36,7 +36,7 @@ type Facts struct {
 	Description  string    `json:"description" db:"description"`
 	IsDefault    bool      `json:"is_default" db:"is_default" doc:"Whether agents go here whose maker names no project. Everybody in the organization sees it."`
 	AgentsCount  int       `json:"agents_count" db:"agents_count"`
-	MembersCount int       `json:"members_count" db:"members_count" doc:"The members of its teams included."`
+	MembersCount int       `json:"members_count" doc:"The members of its teams included."`
 	Role         *string   `json:"role" db:"role" nullable:"true" enum:"Owner,Admin,Member" doc:"Yours in it; null when you are no member."`
 	IsDeleted    bool      `json:"is_deleted" db:"is_deleted"`
 	CreatedBy    string    `json:"created_by" db:"created_by"`
@@ -47,8 +47,8 @@ type Facts struct {
 
 // TeamName is a team in short.
 type TeamName struct {
-	ID   int64  `json:"id"`
-	Name string `json:"name"`
+	ID   int64  `json:"id" db:"id"`
+	Name string `json:"name" db:"name"`
 }
 
 // Draft is a project to be made.
@@ -211,14 +211,18 @@ func (s *Projects) Delete(ctx context.Context, sc authz.Scope, id int64) error {
 // Get is one project that the caller may see.
 func (s *Projects) Get(ctx context.Context, sc authz.Scope, id int64) (Project, error) {
 	see, args := sc.Where(authz.View, authz.Project, "p")
-	f, err := db.One[Facts](ctx, s.db, `SELECT `+columns+` FROM project p WHERE p.id = ? AND p.is_deleted = FALSE AND `+see, slices.Concat([]any{sc.User(), sc.User(), id}, args)...)
+	_, err := db.One[int64](ctx, s.db, `SELECT p.id FROM project p WHERE p.id = ? AND p.is_deleted = FALSE AND `+see, slices.Concat([]any{id}, args)...)
 	if errors.Is(err, db.ErrNone) {
 		return Project{}, org.Projects.NotFound(id)
 	}
 	if err != nil {
 		return Project{}, err
 	}
-	out, err := s.named(ctx, sc, []Facts{f})
+	facts, err := s.facts(ctx, sc, []int64{id})
+	if err != nil {
+		return Project{}, err
+	}
+	out, err := s.named(ctx, sc, facts)
 	if err != nil {
 		return Project{}, err
 	}

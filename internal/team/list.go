@@ -13,7 +13,7 @@ import (
 // Columns are those of a Team for the alias t; they take the caller's id.
 const Columns = `t.id, t.name, t.description, t.is_deleted, t.created_by, t.created_on, t.modified_by, t.modified_on,
 	(SELECT m.role FROM team_user m WHERE m.team_id = t.id AND m.user_id = ?) AS role,
-	(SELECT COUNT(*) FROM team_user m JOIN users u ON u.id = m.user_id WHERE m.team_id = t.id AND u.is_deleted = FALSE) AS members_count,
+	(SELECT COUNT(*) FROM team_user m WHERE m.team_id = t.id) AS members_count,
 	(SELECT COUNT(*) FROM project_team pt JOIN project p ON p.id = pt.project_id WHERE pt.team_id = t.id AND p.is_deleted = FALSE) AS projects_count`
 
 var sortable = map[string]string{"created_on": "t.created_on", "modified_on": "t.modified_on", "name": "lower(t.name)"}
