@@ -51,11 +51,11 @@ var asks = map[string]bool{"askAgent": true, "streamAgent": true}
 
 // rule is what an operation demands of the things in its path, all of the
 // person's own organization.
-type rule func(m *matrix, p *person, o api.Op, x at) verdict
+type rule func(m *matrix, p *human, o api.Op, x at) verdict
 
 // special are the operations whose rule is their own.
 var special = map[string]rule{
-	"getUserByEmail": func(m *matrix, p *person, _ api.Op, _ at) verdict {
+	"getUserByEmail": func(m *matrix, p *human, _ api.Op, _ at) verdict {
 		if p.org == m.admin.org && (p.role != "User" || p.email == "eve@home.example") {
 			return passes
 		}
@@ -68,21 +68,21 @@ var special = map[string]rule{
 	"removeProjectUser":   leaving,
 	"removeAgentUser":     leaving,
 	"listAgentRights":     managing,
-	"getUserAgentPermission": func(m *matrix, p *person, o api.Op, x at) verdict {
+	"getUserAgentPermission": func(m *matrix, p *human, o api.Op, x at) verdict {
 		if x.chosen[1].id == fmt.Sprint(p.id) || p.role != "User" {
 			return m.plainRow(p, o, x)
 		}
 		return managing(m, p, o, x)
 	},
 	"deleteCorpusUserPermission": leaving,
-	"deleteCorpusPermission": func(m *matrix, p *person, o api.Op, x at) verdict {
+	"deleteCorpusPermission": func(m *matrix, p *human, o api.Op, x at) verdict {
 		if p.email == "vic@home.example" && x.varied < 0 { // the grant is theirs
 			return passes
 		}
 		return m.plainRow(p, o, x)
 	},
 	"listCorpusRights": managing,
-	"getCitation": func(m *matrix, p *person, _ api.Op, x at) verdict {
+	"getCitation": func(m *matrix, p *human, _ api.Op, x at) verdict {
 		var id int64
 		_, _ = fmt.Sscan(m.places["document_id"].of(p.org).id, &id)
 		if m.may(p, "use", "document", id) {
@@ -90,13 +90,13 @@ var special = map[string]rule{
 		}
 		return isUnknown
 	},
-	"updateUserNotifications": func(_ *matrix, p *person, _ api.Op, x at) verdict {
+	"updateUserNotifications": func(_ *matrix, p *human, _ api.Op, x at) verdict {
 		if x.chosen[0].id == fmt.Sprint(p.id) {
 			return passes
 		}
 		return mustNot
 	},
-	"createNotification": func(_ *matrix, p *person, _ api.Op, _ at) verdict {
+	"createNotification": func(_ *matrix, p *human, _ api.Op, _ at) verdict {
 		if p.role != "User" {
 			return passes
 		}
@@ -105,13 +105,13 @@ var special = map[string]rule{
 }
 
 // managing: needs the action manage on what stands first, whatever the need says.
-func managing(m *matrix, p *person, o api.Op, x at) verdict {
+func managing(m *matrix, p *human, o api.Op, x at) verdict {
 	o.Needs = authz.To(authz.Manage, o.Needs.Resource)
 	return m.plainRow(p, o, x)
 }
 
 // leaving: who may manage a thing takes anybody out, everybody themself.
-func leaving(m *matrix, p *person, o api.Op, x at) verdict {
+func leaving(m *matrix, p *human, o api.Op, x at) verdict {
 	if x.chosen[1].id == fmt.Sprint(p.id) {
 		if x.varied >= 0 {
 			return anyhow
@@ -122,14 +122,14 @@ func leaving(m *matrix, p *person, o api.Op, x at) verdict {
 }
 
 // aboutOneself: what concerns a person is for them and for admins.
-func aboutOneself(_ *matrix, p *person, _ api.Op, x at) verdict {
+func aboutOneself(_ *matrix, p *human, _ api.Op, x at) verdict {
 	if p.role != "User" || x.chosen[0].id == fmt.Sprint(p.id) {
 		return passes
 	}
 	return mustNot
 }
 
-func forAdmins(_ *matrix, p *person, _ api.Op, _ at) verdict {
+func forAdmins(_ *matrix, p *human, _ api.Op, _ at) verdict {
 	if p.role != "User" {
 		return passes
 	}

@@ -31,7 +31,7 @@ import (
 // subject is one set of credentials.
 type subject struct {
 	name    string
-	p       *person // nil: nobody
+	p       *human // nil: nobody
 	header  http.Header
 	refused bool     // 401 whatever is asked
 	noKey   bool     // lacks the application's key
@@ -60,12 +60,12 @@ type matrix struct {
 	spec      map[string]any
 	subjects  []subject
 	places    map[string]*place
-	ours      *person // who owns what is at home
+	ours      *human // who owns what is at home
 	cells     atomic.Int64
 	commits   atomic.Int64
 	secrets   []secret
-	admin     *person
-	foreign   *person
+	admin     *human
+	foreign   *human
 	once      sync.Once
 	asked     int64 // the last thread and answer of the fixture
 	tieChecks []string
@@ -74,7 +74,7 @@ type matrix struct {
 // secret is a word that only some may see.
 type secret struct {
 	word string
-	may  func(p *person) bool
+	may  func(p *human) bool
 }
 
 // errRolledBack ends each transaction of the matrix that came as far as its
@@ -100,7 +100,7 @@ func (m *matrix) settle() {
 	const foreignWord, homeWord = "rhubarb", "tamarind"
 	org, general := m.addOrg("home")
 	other, otherGeneral := m.addOrg(foreignWord)
-	add := func(name, role string) *person { return m.addPerson(org, name+"@home.example", role) }
+	add := func(name, role string) *human { return m.addPerson(org, name+"@home.example", role) }
 	gina, abel := add("gina", "Global Admin"), add("abel", "Application Admin")
 	add("gwen", "Global Admin") // or gina would be the last
 	olga, eve := add("olga", "User"), add("eve", "User")
@@ -115,14 +115,14 @@ func (m *matrix) settle() {
 	m.ours, m.admin, m.foreign = olga, gina, fay
 
 	type side struct {
-		owner, user            *person
+		owner, user            *human
 		team, project          int64
 		agent, corpus          int64
 		document, thread, resp int64
 		ids                    map[string]string
 		citation               string
 	}
-	build := func(owner, user *person, org, general int64, word string) side {
+	build := func(owner, user *human, org, general int64, word string) side {
 		s := side{owner: owner, user: user, ids: map[string]string{}}
 		s.team, s.project = m.addTeam(org, word+" team"), m.addProject(org, word+" project")
 		m.teamOf(s.project, s.team, true)
@@ -144,7 +144,7 @@ func (m *matrix) settle() {
 		m.exec(`UPDATE chat_thread SET corpus_id = ? WHERE id = ?`, attached, s.thread)
 		m.key(owner)
 		n := m.insert("notification", "org_id, user_id, author_id, title, message, link, level, is_deleted"+stamps, stamped(org, owner.id, owner.id, word+" note", word, "", "info", false)...)
-		m.notes[n] = note{org: org, user: owner.id, from: owner.id}
+		m.notes[n] = noteFact{org: org, user: owner.id, from: owner.id}
 		session := m.insert("session", "org_id, user_id, family, kind, access_hash, platform_hash, created_on, expires_on, agent",
 			org, owner.id, "spare "+word, "user", digest("spare a"+word), digest("spare p"+word), time.Now(), time.Now().Add(time.Hour), word)
 		m.owns("session", session, owner)
@@ -195,10 +195,10 @@ func (m *matrix) settle() {
 	m.granted(home.corpus, "user_id", cora.id, "Admin")
 	m.granted(home.corpus, "team_id", choir, "Editor")
 	awayGrant := m.granted(away.corpus, "user_id", fred.id, "Viewer")
-	ritas := m.right(rita, grant{"edit", "agent", "organization", 0})
+	ritas := m.right(rita, grantFact{"edit", "agent", "organization", 0})
 	m.owns("permission", ritas, rita)
-	m.right(sol, grant{"delete", "agent", "project", home.project})
-	freds := m.right(fred, grant{"edit", "agent", "organization", 0})
+	m.right(sol, grantFact{"delete", "agent", "project", home.project})
+	freds := m.right(fred, grantFact{"edit", "agent", "organization", 0})
 	m.owns("permission", freds, fred)
 
 	teamAgent := m.addAgent(olga, home.project, "Team", "quince team agent")
@@ -207,12 +207,12 @@ func (m *matrix) settle() {
 	shut := m.addCorpus(olga, "document", "medlar corpus")
 	shutDocument := m.addDocument(shut, "medlar document")
 	for _, a := range []int64{teamAgent, openAgent} {
-		for _, who := range []*person{amy} {
+		for _, who := range []*human{amy} {
 			m.member("agent", a, who.id, "Member")
 		}
 	}
 	toAll := m.insert("notification", "org_id, author_id, title, message, link, level, is_deleted"+stamps, stamped(org, gina.id, "to all", "to all", "", "info", false)...)
-	m.notes[toAll] = note{org: org, from: gina.id}
+	m.notes[toAll] = noteFact{org: org, from: gina.id}
 
 	both := func(kind, resource string, more ...thing) {
 		p := &place{resource: resource, things: append([]thing{{"home", home.ids[kind], org}}, more...)}
@@ -248,17 +248,17 @@ func (m *matrix) settle() {
 	of("user with permission", "user", rita.id, fred.id)
 
 	m.secrets = []secret{
-		{foreignWord, func(p *person) bool { return p.org == other }},
-		{homeWord, func(p *person) bool { return p.org == org }},
-		{"quince", func(p *person) bool { return m.may(p, "view", "agent", teamAgent) }},
-		{"medlar", func(p *person) bool { return m.may(p, "view", "corpus", shut) }},
-		{homeWord + " thread", func(p *person) bool { return p == olga }},
+		{foreignWord, func(p *human) bool { return p.org == other }},
+		{homeWord, func(p *human) bool { return p.org == org }},
+		{"quince", func(p *human) bool { return m.may(p, "view", "agent", teamAgent) }},
+		{"medlar", func(p *human) bool { return m.may(p, "view", "corpus", shut) }},
+		{homeWord + " thread", func(p *human) bool { return p == olga }},
 	}
 	m.enlist(gina, abel, olga, eve, tim, tess, pete, pam, amy, ada, vic, ed, cora, kim, rita, sol, sue, dan, fay, fred)
 	for _, o := range m.h.Server.API().Ops() {
 		if o.ID == "setOrganizationLogo" {
 			b := m.bodyOf(o, org)
-			for p, id := range map[*person]int64{gina: org, fay: other} {
+			for p, id := range map[*human]int64{gina: org, fay: other} {
 				m.client(p).Raw(o.Method(), fmt.Sprintf("/api/v2/organizations/%d/logo", id), b.contentType, bytes.NewReader(b.bytes)).Want(m.t, o.Status)
 			}
 		}
@@ -266,14 +266,14 @@ func (m *matrix) settle() {
 }
 
 // client is a person at the server, over the wire, for what the fixture needs.
-func (m *matrix) client(p *person) *servertest.Client {
+func (m *matrix) client(p *human) *servertest.Client {
 	return m.h.Anonymous(m.t).With("Authorization", "Bearer "+m.token(p, "")).With("Ocp-Apim-Subscription-Key", m.key(p))
 }
 
 // enlist makes the credentials.
-func (m *matrix) enlist(people ...*person) {
+func (m *matrix) enlist(people ...*human) {
 	const keyHeader = "Ocp-Apim-Subscription-Key"
-	by := map[string]*person{}
+	by := map[string]*human{}
 	for _, p := range people {
 		name, _, _ := strings.Cut(p.email, "@")
 		by[name] = p
@@ -320,9 +320,9 @@ func (m *matrix) enlist(people ...*person) {
 	out := m.client(gina)
 	out.Do("POST", "/auth-service/api/v2/logout", nil).Want(m.t, 200)
 	bad("somebody signed out", "Authorization", out.Header.Get("Authorization"), keyHeader, app)
-	for _, p := range []*person{sue, dan} {
+	for _, p := range []*human{sue, dan} {
 		token := m.token(p, "")
-		name := map[*person]string{sue: "somebody suspended", dan: "somebody deleted"}[p]
+		name := map[*human]string{sue: "somebody suspended", dan: "somebody deleted"}[p]
 		bad(name+" by cookie", cookie(token)...)
 		bad(name+" by token", behind(token, app)...)
 		key := m.key(p)
@@ -472,7 +472,7 @@ type at struct {
 }
 
 // outside is the first thing that a person's organization does not hold; -1: none.
-func (x at) outside(p *person) int {
+func (x at) outside(p *human) int {
 	return slices.IndexFunc(x.chosen, func(c thing) bool { return c.org >= 0 && c.org != p.org })
 }
 
@@ -628,7 +628,7 @@ func neutral(body string) string {
 func (m *matrix) row(s subject, o api.Op, x at) verdict {
 	rule := m.plainRow
 	if f, ok := special[o.ID]; ok {
-		rule = func(p *person, o api.Op, x at) verdict { return f(m, p, o, x) }
+		rule = func(p *human, o api.Op, x at) verdict { return f(m, p, o, x) }
 	}
 	out := x.outside(s.p)
 	switch {
@@ -648,7 +648,7 @@ func (m *matrix) row(s subject, o api.Op, x at) verdict {
 	return refusedRow
 }
 
-func (m *matrix) plainRow(p *person, o api.Op, x at) verdict {
+func (m *matrix) plainRow(p *human, o api.Op, x at) verdict {
 	for i, kind := range x.kinds {
 		stands := m.places[kind]
 		if stands == nil {

@@ -17,26 +17,26 @@ import (
 // time as plain Go over maps. It shares nothing with package authz, and the
 // matrix and the walk hold the product to it.
 
-type grant struct {
+type grantFact struct {
 	action, resource string
 	breadth          string // organization, project, team
 	id               int64
 }
 
-type person struct {
+type human struct {
 	id, org int64
 	email   string
 	role    string
 	active  bool
-	rights  []grant
+	rights  []grantFact
 }
 
-type team struct {
+type teamFact struct {
 	org     int64
 	members map[int64]string
 }
 
-type project struct {
+type projectFact struct {
 	org       int64
 	isDefault bool
 	members   map[int64]string
@@ -59,7 +59,7 @@ type corpusFact struct {
 // owned is a thing that is somebody's: a thread, an answer, a key, a session.
 type owned struct{ org, owner int64 }
 
-type note struct {
+type noteFact struct {
 	org              int64
 	user, team, from int64
 }
@@ -70,23 +70,23 @@ type facts struct {
 	ctx       context.Context
 	db        *db.DB
 	tx        *db.Tx // when several steps share one
-	people    map[int64]*person
-	teams     map[int64]*team
-	projects  map[int64]*project
+	people    map[int64]*human
+	teams     map[int64]*teamFact
+	projects  map[int64]*projectFact
 	agents    map[int64]*agentFact
 	corpora   map[int64]*corpusFact
 	documents map[int64]int64 // of which corpus
 	quotes    map[int64]map[int64]bool
 	private   map[string]map[int64]owned // by resource
-	notes     map[int64]note
+	notes     map[int64]noteFact
 	made      int
 }
 
 func newFacts(t testing.TB, d *db.DB) *facts {
 	t.Helper()
 	return &facts{
-		t: t, ctx: t.Context(), db: d, people: map[int64]*person{}, teams: map[int64]*team{}, projects: map[int64]*project{}, agents: map[int64]*agentFact{},
-		corpora: map[int64]*corpusFact{}, documents: map[int64]int64{}, quotes: map[int64]map[int64]bool{}, private: map[string]map[int64]owned{}, notes: map[int64]note{},
+		t: t, ctx: t.Context(), db: d, people: map[int64]*human{}, teams: map[int64]*teamFact{}, projects: map[int64]*projectFact{}, agents: map[int64]*agentFact{},
+		corpora: map[int64]*corpusFact{}, documents: map[int64]int64{}, quotes: map[int64]map[int64]bool{}, private: map[string]map[int64]owned{}, notes: map[int64]noteFact{},
 	}
 }
 
@@ -103,7 +103,7 @@ var byRole = map[string]map[string][]string{
 }
 
 // mayAtAll is what the gate has to answer for a signed-in person.
-func (w *facts) mayAtAll(p *person, action, resource string) bool {
+func (w *facts) mayAtAll(p *human, action, resource string) bool {
 	if !p.active {
 		return false
 	}
@@ -111,11 +111,11 @@ func (w *facts) mayAtAll(p *person, action, resource string) bool {
 	if p.role == "Global Admin" || !ok || slices.Contains(limited[p.role], action) {
 		return true
 	}
-	return slices.ContainsFunc(p.rights, func(g grant) bool { return g.about(action, resource) })
+	return slices.ContainsFunc(p.rights, func(g grantFact) bool { return g.about(action, resource) })
 }
 
 // about: a right to do anything to a thing shows the thing.
-func (g grant) about(action, resource string) bool {
+func (g grantFact) about(action, resource string) bool {
 	return g.resource == resource && (g.action == action || action == "view")
 }
 
@@ -124,7 +124,7 @@ func looks(action string) bool { return action == "view" || action == "use" }
 func admin(role string) bool { return role == "Owner" || role == "Admin" }
 
 // may is whether a person may do something to one thing.
-func (w *facts) may(p *person, action, resource string, id int64) bool {
+func (w *facts) may(p *human, action, resource string, id int64) bool {
 	if !w.mayAtAll(p, action, resource) {
 		return false
 	}
@@ -172,7 +172,7 @@ func (w *facts) may(p *person, action, resource string, id int64) bool {
 	return true // what has no rows of its own
 }
 
-func (w *facts) mayProject(p *person, action string, id int64) bool {
+func (w *facts) mayProject(p *human, action string, id int64) bool {
 	x, ok := w.projects[id]
 	if !ok || x.org != p.org {
 		return false
@@ -186,7 +186,7 @@ func (w *facts) mayProject(p *person, action string, id int64) bool {
 	return x.isDefault || x.members[p.id] != "" || w.inTeamOf(p, x)
 }
 
-func (w *facts) inTeamOf(p *person, x *project) bool {
+func (w *facts) inTeamOf(p *human, x *projectFact) bool {
 	for id := range x.teams {
 		if w.teams[id].members[p.id] != "" {
 			return true
@@ -195,7 +195,7 @@ func (w *facts) inTeamOf(p *person, x *project) bool {
 	return false
 }
 
-func (w *facts) mayAgent(p *person, action string, id int64) bool {
+func (w *facts) mayAgent(p *human, action string, id int64) bool {
 	x, ok := w.agents[id]
 	if !ok || x.org != p.org {
 		return false
@@ -218,7 +218,7 @@ func (w *facts) mayAgent(p *person, action string, id int64) bool {
 	return x.users[p.id] != ""
 }
 
-func (w *facts) mayCorpus(p *person, action string, id int64) bool {
+func (w *facts) mayCorpus(p *human, action string, id int64) bool {
 	x, ok := w.corpora[id]
 	if !ok || x.org != p.org {
 		return false
@@ -236,7 +236,7 @@ func (w *facts) mayCorpus(p *person, action string, id int64) bool {
 	return has(x.users[p.id])
 }
 
-func (w *facts) mayDocument(p *person, action string, id int64) bool {
+func (w *facts) mayDocument(p *human, action string, id int64) bool {
 	of, ok := w.documents[id]
 	if !ok {
 		return false
@@ -266,8 +266,8 @@ func (w *facts) mayDocument(p *person, action string, id int64) bool {
 
 // anyRight is whether a permission set or right reaches the row; place is the
 // project of an agent, the project, or the team.
-func (w *facts) anyRight(p *person, action, resource string, place int64) bool {
-	return slices.ContainsFunc(p.rights, func(g grant) bool {
+func (w *facts) anyRight(p *human, action, resource string, place int64) bool {
+	return slices.ContainsFunc(p.rights, func(g grantFact) bool {
 		if !g.about(action, resource) {
 			return false
 		}
@@ -335,21 +335,21 @@ func (w *facts) addOrg(name string) (id, defaultProject int64) {
 	w.t.Helper()
 	id = w.insert("organization", "name, domain, created_on", name, name+".example", time.Now())
 	defaultProject = w.insert("project", "org_id, name, description, is_default, is_deleted"+stamps, stamped(id, "General of "+name, name, true, false)...)
-	w.projects[defaultProject] = &project{org: id, isDefault: true, members: map[int64]string{}, teams: map[int64]bool{}}
+	w.projects[defaultProject] = &projectFact{org: id, isDefault: true, members: map[int64]string{}, teams: map[int64]bool{}}
 	return id, defaultProject
 }
 
-func (w *facts) addPerson(org int64, email, role string) *person {
+func (w *facts) addPerson(org int64, email, role string) *human {
 	w.t.Helper()
 	id := w.insert("users", "org_id, email, email_key, first_name, last_name, role, password_hash, is_active, is_deleted"+stamps,
 		stamped(org, email, email, "First", "Last", role, "", true, false)...)
 	w.insert("user_permission", "org_id, user_id, kind, name"+stamps, stamped(org, id, "role", role)...)
-	p := &person{id: id, org: org, email: email, role: role, active: true}
+	p := &human{id: id, org: org, email: email, role: role, active: true}
 	w.people[id] = p
 	return p
 }
 
-func (w *facts) setRole(p *person, role string) {
+func (w *facts) setRole(p *human, role string) {
 	p.role = role
 	w.exec(`UPDATE users SET role = ? WHERE id = ?`, role, p.id)
 	w.exec(`UPDATE user_permission SET name = ? WHERE user_id = ? AND kind = 'role'`, role, p.id)
@@ -358,18 +358,18 @@ func (w *facts) setRole(p *person, role string) {
 func (w *facts) addTeam(org int64, name string) int64 {
 	w.t.Helper()
 	id := w.insert("team", "org_id, name, description, is_deleted"+stamps, stamped(org, name, name, false)...)
-	w.teams[id] = &team{org: org, members: map[int64]string{}}
+	w.teams[id] = &teamFact{org: org, members: map[int64]string{}}
 	return id
 }
 
 func (w *facts) addProject(org int64, name string) int64 {
 	w.t.Helper()
 	id := w.insert("project", "org_id, name, description, is_default, is_deleted"+stamps, stamped(org, name, name, false, false)...)
-	w.projects[id] = &project{org: org, members: map[int64]string{}, teams: map[int64]bool{}}
+	w.projects[id] = &projectFact{org: org, members: map[int64]string{}, teams: map[int64]bool{}}
 	return id
 }
 
-func (w *facts) addAgent(owner *person, project int64, access, name string) int64 {
+func (w *facts) addAgent(owner *human, project int64, access, name string) int64 {
 	w.t.Helper()
 	id := w.insert("agent", `org_id, project_id, owner_id, name, description, industry_area, domain, type, prefix_prompt, instructions, access, status, model,
 		language, tags, sample_q1, sample_q2, sample_q3, caching_enabled, chunk_count, react_enabled, react_max_iteration_count, is_guide, is_deleted`+stamps,
@@ -378,7 +378,7 @@ func (w *facts) addAgent(owner *person, project int64, access, name string) int6
 	return id
 }
 
-func (w *facts) addCorpus(owner *person, kind, name string) int64 {
+func (w *facts) addCorpus(owner *human, kind, name string) int64 {
 	w.t.Helper()
 	id := w.insert("corpus", "org_id, owner_id, name, description, corpus_type, indexing_mode_id, restrict_to_viewers, tags, index_seq, is_deleted"+stamps,
 		stamped(owner.org, owner.id, name, name, kind, 1, false, "[]", 0, false)...)
@@ -468,12 +468,12 @@ func (w *facts) granted(corpus int64, column string, id int64, role string) int6
 }
 
 // right gives somebody a right, or a permission set of one rule.
-func (w *facts) right(p *person, g grant) int64 {
+func (w *facts) right(p *human, g grantFact) int64 {
 	w.t.Helper()
 	p.rights = append(p.rights, g)
 	w.made++
 	name := g.resource + ":" + g.action
-	if g.breadth == "organization" && !slices.ContainsFunc(p.rights[:len(p.rights)-1], func(o grant) bool { return o == g }) {
+	if g.breadth == "organization" && !slices.ContainsFunc(p.rights[:len(p.rights)-1], func(o grantFact) bool { return o == g }) {
 		return w.insert("user_permission", "org_id, user_id, kind, name"+stamps, stamped(p.org, p.id, "right", name)...)
 	}
 	id := ""
@@ -486,7 +486,7 @@ func (w *facts) right(p *person, g grant) int64 {
 }
 
 // unright takes all rights beyond the role away.
-func (w *facts) unright(p *person) {
+func (w *facts) unright(p *human) {
 	p.rights = nil
 	w.exec(`DELETE FROM user_permission WHERE user_id = ? AND kind <> 'role'`, p.id)
 }
@@ -505,12 +505,12 @@ func formed(prefix string, n int) string {
 
 // key makes an API key of a person beside the operations; columns and args say
 // more of it.
-func (w *facts) key(p *person, scopes ...string) string {
+func (w *facts) key(p *human, scopes ...string) string {
 	w.t.Helper()
 	return w.keyUntil(p, nil, nil, scopes...)
 }
 
-func (w *facts) keyUntil(p *person, expires, revoked *time.Time, scopes ...string) string {
+func (w *facts) keyUntil(p *human, expires, revoked *time.Time, scopes ...string) string {
 	w.t.Helper()
 	w.made++
 	if len(scopes) == 0 {
@@ -523,7 +523,7 @@ func (w *facts) keyUntil(p *person, expires, revoked *time.Time, scopes ...strin
 	return key
 }
 
-func (w *facts) owns(resource string, id int64, p *person) {
+func (w *facts) owns(resource string, id int64, p *human) {
 	if w.private[resource] == nil {
 		w.private[resource] = map[int64]owned{}
 	}

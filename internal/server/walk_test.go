@@ -48,7 +48,7 @@ type walker struct {
 	*facts
 	rnd                                    *rand.Rand
 	orgs                                   []int64
-	persons                                []*person
+	persons                                []*human
 	teamIDs, projectIDs, agentIDs, corpora []int64
 	documentIDs                            []int64
 	changes, reads, lists                  int
@@ -88,11 +88,11 @@ var (
 
 func pick[T any](r *rand.Rand, of []T) T { return of[r.IntN(len(of))] }
 
-func (w *walker) anyone() *person             { return pick(w.rnd, w.persons) }
+func (w *walker) anyone() *human              { return pick(w.rnd, w.persons) }
 func (w *walker) orgOfProject(id int64) int64 { return w.projects[id].org }
 func (w *walker) orgOfTeam(id int64) int64    { return w.teams[id].org }
 func (w *walker) orgOfAgent(id int64) int64   { return w.agents[id].org }
-func (w *walker) orgOfPerson(p *person) int64 { return p.org }
+func (w *walker) orgOfPerson(p *human) int64  { return p.org }
 
 // of picks one of the organization's.
 func (w *walker) of(org int64, ids []int64, orgOf func(int64) int64) int64 {
@@ -155,7 +155,7 @@ func (w *walker) change() {
 			w.unright(p)
 			return
 		}
-		g := grant{resource: pick(w.rnd, []string{"agent", "project", "team", "corpus", "document", "user"}), action: pick(w.rnd, actions), breadth: "organization"}
+		g := grantFact{resource: pick(w.rnd, []string{"agent", "project", "team", "corpus", "document", "user"}), action: pick(w.rnd, actions), breadth: "organization"}
 		if w.rnd.IntN(2) == 0 {
 			switch g.resource {
 			case "agent", "project":
@@ -172,7 +172,7 @@ func (w *walker) change() {
 }
 
 // principal is the person as the gate would make them.
-func (p *person) principal() *authz.Principal {
+func (p *human) principal() *authz.Principal {
 	out := &authz.Principal{UserID: p.id, OrgID: p.org, Email: p.email, Role: authz.Role(p.role), Carrier: authz.ByToken, Scopes: []string{"*"}}
 	for _, g := range p.rights {
 		out.Rules = append(out.Rules, authz.Rule{Resource: authz.Resource(g.resource), Action: authz.Action(g.action), Breadth: authz.Breadth(g.breadth), ID: g.id, From: "a right"})
@@ -284,7 +284,7 @@ func digest(token string) string {
 }
 
 // token opens a session for a person beside the operations.
-func (w *facts) token(p *person, columns string, args ...any) string {
+func (w *facts) token(p *human, columns string, args ...any) string {
 	w.t.Helper()
 	w.made++
 	token := sessionToken(w.made)
