@@ -334,14 +334,6 @@ func (s *Agents) TeamRole(ctx context.Context, sc authz.Scope, id int64) (TeamRo
 	return out, err
 }
 
-// StillUsable tells whether an agent may be used, for who follows its answers
-// while rights may change.
-func (s *Agents) StillUsable(ctx context.Context, sc authz.Scope, id int64) (bool, error) {
-	where, args := sc.Where(authz.Use, authz.Agent, "a")
-	n, err := db.One[int](ctx, s.db, `SELECT COUNT(*) FROM agent a WHERE a.id = ? AND a.is_deleted = FALSE AND `+where, append([]any{id}, args...)...)
-	return n > 0, err
-}
-
 type accessing struct {
 	AgentID
 	Body struct {

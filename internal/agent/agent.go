@@ -50,7 +50,7 @@ type Agent struct {
 	Access            Access        `json:"access" enum:"Only me,Team,Everyone,Public"`
 	Status            Status        `json:"status" enum:"Live,Inactive"`
 	Project           int64         `json:"project" doc:"Id of the project that the agent belongs to."`
-	LLMConfig         *int64        `json:"llm_config" nullable:"true" doc:"Id of a model configuration; null for the server's model."`
+	LLMConfig         *int64        `json:"llm_config" nullable:"true" doc:"Id of a model configuration; null for what answers in the organization."`
 	Model             string        `json:"model" doc:"Name of the model at the server's provider; empty for its default."`
 	Temperature       *float64      `json:"temperature" nullable:"true"`
 	Language          string        `json:"language" doc:"Language to answer in; empty for the question's own."`
@@ -122,6 +122,7 @@ type Fields struct {
 	Access            *string  `json:"access,omitempty" nullable:"true" enum:"Only me,Team,Everyone,Public"`
 	Status            *string  `json:"status,omitempty" nullable:"true" enum:"Live,Inactive"`
 	ProjectID         *int64   `json:"project_id,omitempty" nullable:"true" minimum:"1" doc:"The organization's default project when a new agent names none."`
+	LLMConfig         *int64   `json:"llm_config_id,omitempty" nullable:"true" minimum:"0" doc:"Id of one of the organization's model configurations; 0 for what answers in the organization."`
 	Model             *string  `json:"model,omitempty" nullable:"true" maxLength:"200" doc:"Name of a model at the server's provider; empty for its default."`
 	Temperature       *float64 `json:"temperature,omitempty" nullable:"true" minimum:"0" maximum:"2"`
 	Language          *string  `json:"language,omitempty" nullable:"true" maxLength:"50"`
@@ -162,6 +163,7 @@ type Settings struct {
 	ID, OrgID, OwnerID int64
 	Name, Prompt       string
 	Instructions       []string
+	LLMConfig          *int64 // nil: what answers in the organization
 	Model              string
 	Temperature        *float64
 	Language           string
@@ -221,6 +223,9 @@ func (s *Agents) CreateIn(ctx context.Context, tx *db.Tx, sc authz.Scope, d Draf
 	if err := d.apply(&r); err != nil {
 		return 0, 0, err
 	}
+	if err := d.choose(ctx, tx, sc, newRow(sc, name), &r); err != nil {
+		return 0, 0, err
+	}
 	if id, err = insert(ctx, tx, r); err != nil {
 		return 0, 0, err
 	}
@@ -255,6 +260,9 @@ func (s *Agents) Update(ctx context.Context, sc authz.Scope, id int64, p Patch) 
 			}
 		}
 		if err := p.apply(&r); err != nil {
+			return err
+		}
+		if err := p.choose(ctx, tx, sc, old, &r); err != nil {
 			return err
 		}
 		if r.Access != old.Access || r.ProjectID != old.ProjectID { // who may use it changes
@@ -303,7 +311,7 @@ func (s *Agents) ToAsk(ctx context.Context, sc authz.Scope, id int64) (Settings,
 		told[i] = x.Instruction
 	}
 	return Settings{
-		ID: r.ID, OrgID: r.OrgID, OwnerID: r.OwnerID, Name: r.Name, Prompt: r.PrefixPrompt, Instructions: told, Model: r.Model,
+		ID: r.ID, OrgID: r.OrgID, OwnerID: r.OwnerID, Name: r.Name, Prompt: r.PrefixPrompt, Instructions: told, LLMConfig: r.LLMConfig, Model: r.Model,
 		Temperature: r.Temperature, Language: r.Language, ChunkCount: r.ChunkCount, React: r.ReactEnabled, MaxIterations: r.ReactMax,
 		Caching: r.CachingEnabled, Modified: r.ModifiedOn,
 	}, nil

@@ -1,12 +1,17 @@
 package agent
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
 
 	"atrium/internal/api"
+	"atrium/internal/authz"
+	"atrium/internal/db"
 	"atrium/internal/fail"
+	"atrium/internal/feature"
+	"atrium/internal/model"
 )
 
 // Told is a list of custom instructions as clients send it.
@@ -104,6 +109,25 @@ func (f Fields) apply(r *row) error {
 		return nil
 	}
 	return instruct(r, *f.Instructions)
+}
+
+// choose sets what depends on the organization: its model configurations, and
+// whether its agents may be shared with the world.
+func (f Fields) choose(ctx context.Context, tx *db.Tx, sc authz.Scope, old row, r *row) error {
+	if r.Access == string(Public) && old.Access != r.Access {
+		if err := feature.Refuse(ctx, tx, sc.Org(), feature.ShareAgent); err != nil {
+			return err
+		}
+	}
+	switch {
+	case f.LLMConfig == nil:
+		return nil
+	case *f.LLMConfig == 0:
+		r.LLMConfig = nil
+		return nil
+	}
+	r.LLMConfig = f.LLMConfig
+	return model.Check(ctx, tx, sc, *f.LLMConfig)
 }
 
 func set[T any](into *T, from *T) {

@@ -30,6 +30,7 @@ type row struct {
 	Instructions   []Instruction `db:"instructions,json"`
 	Access         string        `db:"access"`
 	Status         string        `db:"status"`
+	LLMConfig      *int64        `db:"llm_configuration_id"`
 	Model          string        `db:"model"`
 	Temperature    *float64      `db:"temperature"`
 	Language       string        `db:"language"`
@@ -50,7 +51,7 @@ type row struct {
 }
 
 const columns = `a.id, a.org_id, a.project_id, a.owner_id, u.email AS owner_email, u.first_name AS owner_first, u.last_name AS owner_last,
-	a.name, a.description, a.industry_area, a.domain, a.type, a.prefix_prompt, a.instructions, a.access, a.status, a.model, a.temperature,
+	a.name, a.description, a.industry_area, a.domain, a.type, a.prefix_prompt, a.instructions, a.access, a.status, a.llm_configuration_id, a.model, a.temperature,
 	a.language, a.tags, a.sample_q1, a.sample_q2, a.sample_q3, a.caching_enabled, a.chunk_count, a.react_enabled, a.react_max_iteration_count,
 	a.is_deleted, a.created_by, a.created_on, a.modified_by, a.modified_on`
 
@@ -75,19 +76,19 @@ func one(ctx context.Context, q db.Querier, sc authz.Scope, id int64, a authz.Ac
 
 func insert(ctx context.Context, tx *db.Tx, r row) (int64, error) {
 	return db.One[int64](ctx, tx, `INSERT INTO agent (org_id, project_id, owner_id, name, description, industry_area, domain, type, prefix_prompt,
-		instructions, access, status, model, temperature, language, tags, sample_q1, sample_q2, sample_q3, caching_enabled, chunk_count,
+		instructions, access, status, llm_configuration_id, model, temperature, language, tags, sample_q1, sample_q2, sample_q3, caching_enabled, chunk_count,
 		react_enabled, react_max_iteration_count, is_guide, is_deleted, created_by, created_on, modified_by, modified_on)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, FALSE, FALSE, ?, ?, ?, ?) RETURNING id`,
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, FALSE, FALSE, ?, ?, ?, ?) RETURNING id`,
 		r.OrgID, r.ProjectID, r.OwnerID, r.Name, r.Description, r.IndustryArea, r.Domain, r.Type, r.PrefixPrompt,
-		db.JSON(r.Instructions), r.Access, r.Status, r.Model, r.Temperature, r.Language, db.JSON(r.Tags), r.SampleQ1, r.SampleQ2, r.SampleQ3,
+		db.JSON(r.Instructions), r.Access, r.Status, r.LLMConfig, r.Model, r.Temperature, r.Language, db.JSON(r.Tags), r.SampleQ1, r.SampleQ2, r.SampleQ3,
 		r.CachingEnabled, r.ChunkCount, r.ReactEnabled, r.ReactMax, r.CreatedBy, r.CreatedOn, r.ModifiedBy, r.ModifiedOn)
 }
 
 func update(ctx context.Context, tx *db.Tx, r row) error {
 	_, err := db.Exec(ctx, tx, `UPDATE agent SET project_id = ?, name = ?, description = ?, industry_area = ?, domain = ?, type = ?, prefix_prompt = ?,
-		instructions = ?, access = ?, status = ?, model = ?, temperature = ?, language = ?, tags = ?, sample_q1 = ?, sample_q2 = ?, sample_q3 = ?,
+		instructions = ?, access = ?, status = ?, llm_configuration_id = ?, model = ?, temperature = ?, language = ?, tags = ?, sample_q1 = ?, sample_q2 = ?, sample_q3 = ?,
 		caching_enabled = ?, chunk_count = ?, react_enabled = ?, react_max_iteration_count = ?, modified_by = ?, modified_on = ? WHERE id = ? AND org_id = ?`,
-		r.ProjectID, r.Name, r.Description, r.IndustryArea, r.Domain, r.Type, r.PrefixPrompt, db.JSON(r.Instructions), r.Access, r.Status, r.Model,
+		r.ProjectID, r.Name, r.Description, r.IndustryArea, r.Domain, r.Type, r.PrefixPrompt, db.JSON(r.Instructions), r.Access, r.Status, r.LLMConfig, r.Model,
 		r.Temperature, r.Language, db.JSON(r.Tags), r.SampleQ1, r.SampleQ2, r.SampleQ3, r.CachingEnabled, r.ChunkCount, r.ReactEnabled, r.ReactMax,
 		r.ModifiedBy, r.ModifiedOn, r.ID, r.OrgID)
 	return err
@@ -98,7 +99,7 @@ func (r row) agent() Agent {
 	return Agent{
 		ID: r.ID, Type: t, Instructions: r.Instructions, Owner: Owner{r.OwnerID, r.OwnerEmail, r.OwnerFirst, r.OwnerLast},
 		Name: r.Name, Description: r.Description, IndustryArea: r.IndustryArea, Domain: r.Domain, PrefixPrompt: r.PrefixPrompt,
-		Access: Access(r.Access), Status: Status(r.Status), Project: r.ProjectID, Model: r.Model, Temperature: r.Temperature, Language: r.Language,
+		Access: Access(r.Access), Status: Status(r.Status), Project: r.ProjectID, LLMConfig: r.LLMConfig, Model: r.Model, Temperature: r.Temperature, Language: r.Language,
 		Tags: r.Tags, ToolNames: []string{}, SampleQ1: r.SampleQ1, SampleQ2: r.SampleQ2, SampleQ3: r.SampleQ3, CachingEnabled: r.CachingEnabled,
 		ChunkCount: r.ChunkCount, ReactEnabled: r.ReactEnabled, ReactMaxIteration: r.ReactMax, IsActive: Status(r.Status) == Live,
 		IsDeleted: r.IsDeleted, CanEdit: r.Allowed, CreatedBy: r.CreatedBy, CreatedOn: r.CreatedOn, ModifiedBy: r.ModifiedBy, ModifiedOn: r.ModifiedOn,

@@ -27,8 +27,7 @@ type run struct {
 	first   bool // question of its thread, as far as is known
 	sc      authz.Scope
 	agent   agent.Settings
-	model   llm.Provider
-	price   Price
+	model   Choice
 	shelves []shelf
 	turns   []Turn
 	journal *journal
@@ -190,7 +189,7 @@ func (r *run) outcome(verdict error) outcome {
 	if o.Thoughts == nil {
 		o.Thoughts = []string{}
 	}
-	if r.model != nil {
+	if r.model.Provider != nil {
 		o.Mode = r.mode()
 	}
 	switch {
@@ -296,7 +295,7 @@ func (r *run) step(name, event, message string) func(detail string, u llm.Usage)
 }
 
 func (r *run) keep(name, message, detail string, start time.Time, u llm.Usage) {
-	cost := r.price.of(u)
+	cost := r.model.Price.of(u)
 	r.usage.PromptTokens += u.PromptTokens
 	r.usage.CompletionTokens += u.CompletionTokens
 	r.cost += cost
@@ -317,7 +316,9 @@ func (r *run) open(ctx context.Context) error {
 			return err
 		}
 	}
-	r.model, r.price = r.s.Models.Pick(ctx, r.sc, r.agent)
+	if r.model, err = r.s.Models.Pick(ctx, r.sc, r.agent); err != nil {
+		return err
+	}
 	if r.shelves, err = r.s.shelves(ctx, r.sc, r.agent.ID, r.row.ThreadCorpus, r.row.Request); err != nil {
 		return err
 	}
@@ -394,7 +395,7 @@ func (r *run) fromCache(ctx context.Context) (bool, error) {
 			return false, err
 		}
 	}
-	r.key = cacheKey(r.agent, r.model.Name(), r.query, r.turns, r.shelves)
+	r.key = cacheKey(r.agent, r.model.Version, r.query, r.turns, r.shelves)
 	if r.row.Request.Afresh {
 		return false, nil
 	}

@@ -136,8 +136,8 @@ type fixed struct {
 	price    Price
 }
 
-func (f fixed) Pick(context.Context, authz.Scope, agent.Settings) (llm.Provider, Price) {
-	return f.provider, f.price
+func (f fixed) Pick(context.Context, authz.Scope, agent.Settings) (Choice, error) {
+	return Choice{f.provider, f.price, f.provider.Name()}, nil
 }
 
 // bench is the whole capability over one database, behind HTTP.

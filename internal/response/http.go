@@ -208,8 +208,8 @@ func (s *Responses) goesOn(ctx context.Context, sc authz.Scope, r row) error {
 	if r.State != Running && r.State != stopping {
 		return nil
 	}
-	may, err := s.Agents.StillUsable(ctx, sc, r.AgentID)
-	if err == nil && !may {
+	err := s.Agents.Usable(ctx, sc, r.AgentID)
+	if refused(err) {
 		err = errRevoked
 	}
 	return err

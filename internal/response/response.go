@@ -36,7 +36,16 @@ const (
 
 // Models chooses who answers for an agent.
 type Models interface {
-	Pick(ctx context.Context, sc authz.Scope, a agent.Settings) (llm.Provider, Price)
+	Pick(ctx context.Context, sc authz.Scope, a agent.Settings) (Choice, error)
+}
+
+// Choice is a model that answers.
+type Choice struct {
+	llm.Provider
+
+	Price Price
+	// Version changes with everything about the model that could change an answer.
+	Version string
 }
 
 // Price is what a model costs, in US dollars a million tokens; zero when it is

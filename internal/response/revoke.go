@@ -96,13 +96,18 @@ func (r *rights) end(a asked) {
 func (s *Responses) mayUse(ctx context.Context, a asked) (bool, error) {
 	ctx = db.WithOrg(ctx, a.org)
 	sc, err := s.asker(ctx, s.DB, a.org, a.user)
-	if fail.Is(err, fail.CodeForbidden) || fail.Is(err, fail.CodeNotFound) {
+	if err == nil {
+		err = s.Agents.Usable(ctx, sc, a.agent)
+	}
+	if refused(err) {
 		return false, nil
 	}
-	if err != nil {
-		return false, err
-	}
-	return s.Agents.StillUsable(ctx, sc, a.agent)
+	return err == nil, err
+}
+
+// refused tells a lack of rights from a failure.
+func refused(err error) bool {
+	return fail.Is(err, fail.CodeForbidden) || fail.Is(err, fail.CodeNotFound)
 }
 
 // asker is a person as they are now: a run has no request to take the

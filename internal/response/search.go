@@ -180,9 +180,9 @@ func (r *run) use(ctx context.Context, c llm.ToolCall) (string, error) {
 // conversation, the version of the agent, who answers, and the corpora that the
 // asker reaches with their versions. It crosses no scope, because whoever
 // reaches other corpora has another key.
-func cacheKey(a agent.Settings, provider, query string, turns []Turn, shelves []shelf) string {
+func cacheKey(a agent.Settings, model, query string, turns []Turn, shelves []shelf) string {
 	h := sha256.New()
-	err := json.NewEncoder(h).Encode([]any{1, a, provider, strings.ToLower(oneLine(query)), turns, shelves})
+	err := json.NewEncoder(h).Encode([]any{1, a, model, strings.ToLower(oneLine(query)), turns, shelves})
 	if err != nil {
 		panic("response: cannot encode a cache key: " + err.Error()) // plain structs
 	}
