@@ -22,6 +22,8 @@ func world(t *testing.T, h *servertest.Harness, c *servertest.Client) (ids map[s
 	c.Indexed(ids["document_id"])
 	a := c.Do("POST", fmt.Sprintf("/response-service/api/v2/agents/%d/responses", ids["agent_id"]), map[string]any{"user_query": "What is the secret word?"}).Want(t, 200)
 	ids["chat_thread_id"], ids["agent_response_id"] = a.ID("data.thread_id"), a.ID("data.agent_response_id")
+	ids["team_id"] = c.Do("POST", "/api/v2/teams", map[string]any{"name": "Ours"}).Want(t, 201).ID("data.id")
+	ids["project_id"] = c.Do("POST", "/api/v2/projects", map[string]any{"name": "Ours", "team_ids": []int64{ids["team_id"]}}).Want(t, 201).ID("data.id")
 	ids["api_key_id"] = c.Do("POST", "/api/v2/api-keys", map[string]any{"name": "k"}).Want(t, 201).ID("data.id")
 	url := strings.TrimPrefix(a.String("data.references.0.url"), h.URL)
 	name, _, _ := strings.Cut(url[strings.LastIndexByte(url, '/')+1:], "#")
