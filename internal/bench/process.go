@@ -93,8 +93,10 @@ func freeAddress(ctx context.Context) (string, error) {
 	return l.Addr().String(), nil
 }
 
-func (p *process) signIn(ctx context.Context) error {
-	form := url.Values{"username": {email}, "password": {password}}
+func (p *process) signIn(ctx context.Context) error { return p.signInAs(ctx, email) }
+
+func (p *process) signInAs(ctx context.Context, who string) error {
+	form := url.Values{"username": {who}, "password": {password}}
 	res, err := p.send(ctx, "POST", "/auth-service/api/v2/login/access-token", "application/x-www-form-urlencoded", strings.NewReader(form.Encode()))
 	if err != nil {
 		return err
@@ -113,6 +115,12 @@ func (p *process) signIn(ctx context.Context) error {
 
 // stop ends the server and removes its folder.
 func (p *process) stop() {
+	p.halt()
+	_ = os.RemoveAll(p.dir)
+}
+
+// halt ends the server; start goes on with its folder.
+func (p *process) halt() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	done := make(chan struct{})
 	go func() { _ = p.cmd.Wait(); close(done) }()
@@ -122,7 +130,6 @@ func (p *process) stop() {
 		_ = p.cmd.Process.Kill()
 		<-done
 	}
-	_ = os.RemoveAll(p.dir)
 }
 
 // resident is the server's memory in MiB.

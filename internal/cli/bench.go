@@ -12,6 +12,9 @@ import (
 type benchmark struct {
 	Data string   `help:"Folder with the test sets; without it only speed is measured." type:"existingdir" placeholder:"DIR"`
 	Only []string `help:"Measure only these parts." placeholder:"PART"`
+	// Empty databases of an ordinary role; make bench gives them where it finds PostgreSQL.
+	Postgres      string `hidden:"" env:"BENCH_POSTGRES_1"`
+	PostgresSmall string `hidden:"" env:"BENCH_POSTGRES_2"`
 }
 
 // Run measures and prints the table.
@@ -25,7 +28,7 @@ func (b *benchmark) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
-	return bench.Run(t.ctx, bench.Options{Data: b.Data, Only: b.Only, Exe: exe, Out: t.out, Log: t.err})
+	return bench.Run(t.ctx, bench.Options{Data: b.Data, Only: b.Only, Exe: exe, Postgres: [2]string{b.Postgres, b.PostgresSmall}, Out: t.out, Log: t.err})
 }
 
 // benchPeer is the yardstick of the bench, in a process of its own.

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
@@ -106,15 +107,20 @@ func database(t *terminal, cfg server.Config, running bool) finding {
 	if cfg.DatabaseURL == "" {
 		return finding{good, "database", "SQLite in the data folder; fit for one machine"}
 	}
-	if running {
-		return finding{good, "database", "PostgreSQL, as the server reports"}
+	stands, err := db.WallStands(t.ctx, cfg.DatabaseURL)
+	if err == nil && !running { // the server has its schema as it wants it
+		var d *db.DB
+		if d, err = db.Open(t.ctx, db.Options{URL: cfg.DatabaseURL, Log: slog.New(slog.DiscardHandler)}); err == nil {
+			err = d.Close()
+		}
 	}
-	d, err := db.Open(t.ctx, db.Options{URL: cfg.DatabaseURL})
-	if err != nil {
+	switch {
+	case err != nil:
 		return finding{broken, "database", "PostgreSQL does not answer: " + err.Error()}
+	case !stands:
+		return finding{note, "database", "PostgreSQL answers; " + db.NoWall}
 	}
-	_ = d.Close()
-	return finding{good, "database", "PostgreSQL answers"}
+	return finding{good, "database", "PostgreSQL answers; its row-level security keeps the organizations apart"}
 }
 
 func model(cfg server.Config) finding {

@@ -229,7 +229,7 @@ var template = sync.OnceValues(func() (string, error) {
 			return "", err
 		}
 	}
-	d, err := db.Open(ctx, db.Options{URL: named(address, raw)})
+	d, err := db.Open(ctx, db.Options{URL: named(address, raw, "5")})
 	if err != nil {
 		return "", err
 	}
@@ -243,24 +243,47 @@ var template = sync.OnceValues(func() (string, error) {
 
 func create(t testing.TB, address, from string) string {
 	t.Helper()
-	name := "atrium_test_" + strings.ToLower(rand.Text()[:16])
-	run := func(query string) {
+	name, drop, err := createFrom(address, from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := drop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return named(address, name, "5")
+}
+
+// Fresh makes an empty database that an ordinary role owns, and answers its address and
+// what drops it: for commands that are measured.
+func Fresh(address string) (fresh string, drop func() error, err error) {
+	if err := makeRole(address); err != nil {
+		return "", nil, err
+	}
+	name, drop, err := createFrom(address, "template0")
+	return named(address, name, ""), drop, err
+}
+
+func createFrom(address, from string) (name string, drop func() error, err error) {
+	name = "atrium_test_" + strings.ToLower(rand.Text()[:16])
+	run := func(query string) error {
 		pool, err := sql.Open("pgx", address)
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		defer pool.Close()
 		if _, err := pool.ExecContext(context.Background(), query); err != nil {
-			t.Errorf("%s: %v", query, err)
+			return fmt.Errorf("%s: %w", query, err)
 		}
+		return nil
 	}
-	run(`CREATE DATABASE ` + name + ` TEMPLATE ` + from + ` OWNER ` + role)
-	t.Cleanup(func() { run(`DROP DATABASE IF EXISTS ` + name + ` WITH (FORCE)`) })
-	return named(address, name)
+	err = run(`CREATE DATABASE ` + name + ` TEMPLATE ` + from + ` OWNER ` + role)
+	return name, func() error { return run(`DROP DATABASE IF EXISTS ` + name + ` WITH (FORCE)`) }, err
 }
 
-// named answers the server's address with another database, the tests' role and a small pool.
-func named(address, name string) string {
+// named answers the server's address with another database, the tests' role and a pool of conns.
+func named(address, name, conns string) string {
 	u, err := url.Parse(address)
 	if err != nil {
 		panic(err) // it was connected to before
@@ -271,8 +294,10 @@ func named(address, name string) string {
 	} else {
 		u.User = url.User(role)
 	}
-	q := u.Query()
-	q.Set("pool_max_conns", "5")
-	u.RawQuery = q.Encode()
+	if conns != "" {
+		q := u.Query()
+		q.Set("pool_max_conns", conns)
+		u.RawQuery = q.Encode()
+	}
 	return u.String()
 }
