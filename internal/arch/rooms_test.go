@@ -36,7 +36,7 @@ var inRing = []struct {
 		"internal/embed", "internal/extract", "internal/llm", "internal/mail", "internal/retrieval", "internal/split",
 	}},
 	{capability, []string{ // by rank
-		"internal/org", "internal/user", "internal/signin", "internal/permission", "internal/feature", "internal/notify", "internal/auditlog", "internal/team", "internal/project", "internal/document", "internal/corpus",
+		"internal/org", "internal/user", "internal/signin", "internal/permission", "internal/feature", "internal/notify", "internal/auditlog", "internal/model", "internal/team", "internal/project", "internal/document", "internal/corpus",
 		"internal/agent", "internal/thread", "internal/response",
 	}},
 	{edge, []string{"internal/console"}},

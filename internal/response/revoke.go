@@ -37,7 +37,7 @@ func (s *Responses) whileUsable(ctx context.Context, a asked) (context.Context, 
 	defer r.mu.Unlock()
 	if len(r.open) == 0 {
 		r.open, r.stop = map[asked]map[*context.CancelCauseFunc]struct{}{}, make(chan struct{})
-		go s.lookAgain(r.stop)
+		go s.lookAgain(r.stop) //nolint:gosec // it looks for everybody who is open, longer than this request
 	}
 	if r.open[a] == nil {
 		r.open[a] = map[*context.CancelCauseFunc]struct{}{}

@@ -50,6 +50,9 @@ type Config struct {
 	// use too, and choose the provider when LLM names none.
 	OpenAIKey    string `koanf:"-"`
 	AnthropicKey string `koanf:"-"`
+	// ModelAllow opens private networks to the models that people configure;
+	// only tests set it.
+	ModelAllow []netip.Prefix `koanf:"-"`
 }
 
 // Model is an endpoint for answers or for vectors.

@@ -11,6 +11,7 @@ import (
 	"atrium/internal/document"
 	"atrium/internal/feature"
 	"atrium/internal/job"
+	"atrium/internal/model"
 	"atrium/internal/notify"
 	"atrium/internal/org"
 	"atrium/internal/permission"
@@ -29,6 +30,7 @@ func Describe(context.Context) ([]byte, error) {
 	s.features = feature.New(nil)
 	s.notices = notify.New(nil)
 	s.auditLog = auditlog.New(nil)
+	s.configured = model.New(model.Options{})
 	s.users = user.New(user.Options{Log: log})
 	defer s.users.Close()
 	s.permissions = permission.New(nil, s.users)

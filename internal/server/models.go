@@ -3,8 +3,10 @@ package server
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"atrium/internal/agent"
 	"atrium/internal/authz"
@@ -15,6 +17,7 @@ import (
 	"atrium/internal/llm/anthropic"
 	"atrium/internal/llm/offline"
 	"atrium/internal/llm/openai"
+	"atrium/internal/model"
 	"atrium/internal/response"
 )
 
@@ -66,22 +69,25 @@ func DescribeModel(c Config) string {
 	return fmt.Sprintf("%s at %s", m.Model, m.BaseURL)
 }
 
-// models picks the model that answers for an agent.
+// models picks the model that answers for an agent: the one of its
+// configuration, the organization's, or the server's.
 type models struct {
-	provider llm.Provider
-	price    response.Price
-	offline  bool
+	provider   llm.Provider
+	price      response.Price
+	deployed   model.Deployment
+	configured *model.Models
 }
 
 func newModels(c Config, guard *egress.Guard) (*models, error) {
 	m, isAnthropic, off := chosen(c)
 	if off {
-		return &models{provider: offline.New(), offline: true}, nil
+		return &models{provider: offline.New(), deployed: model.Deployment{Provider: model.Offline, Model: offline.Model}}, nil
 	}
-	out := &models{price: response.Price{Prompt: m.PromptPrice, Completion: m.CompletionPrice}}
+	out := &models{price: response.Price{Prompt: m.PromptPrice, Completion: m.CompletionPrice}, deployed: model.Deployment{Provider: model.OpenAI, Model: m.Model}}
 	client := guard.Operator(egress.Limits{})
 	var err error
 	if isAnthropic {
+		out.deployed.Provider = model.Anthropic
 		out.provider, err = anthropic.New(anthropic.Config{BaseURL: m.BaseURL, APIKey: m.APIKey, Model: m.Model, Client: client})
 	} else {
 		out.provider, err = openai.New(openai.Config{BaseURL: m.BaseURL, APIKey: m.APIKey, Model: m.Model, Client: client})
@@ -89,9 +95,25 @@ func newModels(c Config, guard *egress.Guard) (*models, error) {
 	return out, err
 }
 
-// Pick is the server's model, by the name that the agent prefers.
-func (m *models) Pick(context.Context, authz.Scope, agent.Settings) (llm.Provider, response.Price) {
-	return m.provider, m.price
+// modelTime is the longest that a configured model may take for an answer.
+const modelTime = 15 * time.Minute
+
+// modelClient reaches the models that people configure, on the public internet
+// only: ATRIUM_EGRESS_ALLOW is for documents, and a model is sent a key.
+func modelClient(g *egress.Guard) *http.Client {
+	return g.Client(egress.Limits{Timeout: modelTime, MaxRedirects: -1})
+}
+
+// Pick is the model that answers for an agent.
+func (m *models) Pick(ctx context.Context, sc authz.Scope, a agent.Settings) (response.Choice, error) {
+	c, found, err := m.configured.For(ctx, sc.Org(), a.LLMConfig)
+	if err != nil {
+		return response.Choice{}, err
+	}
+	if !found {
+		return response.Choice{Provider: m.provider, Price: m.price, Version: m.provider.Name()}, nil
+	}
+	return response.Choice{Provider: c.Provider, Price: response.Price{Prompt: c.PromptPrice, Completion: c.CompletionPrice}, Version: c.Version}, nil
 }
 
 // newEmbedder is nil when none is configured: search is then by words only.

@@ -28,11 +28,13 @@ import (
 	"atrium/internal/extract"
 	"atrium/internal/feature"
 	"atrium/internal/job"
+	"atrium/internal/model"
 	"atrium/internal/notify"
 	"atrium/internal/org"
 	"atrium/internal/permission"
 	"atrium/internal/project"
 	"atrium/internal/response"
+	"atrium/internal/secret"
 	"atrium/internal/signin"
 	"atrium/internal/team"
 	"atrium/internal/thread"
@@ -51,11 +53,13 @@ type Server struct {
 	jobs        *job.Queue
 	events      *event.Log
 	guard       *egress.Guard
+	modelGuard  *egress.Guard
 	pool        *extract.Pool
 	orgs        *org.Organizations
 	features    *feature.Features
 	notices     *notify.Notifications
 	auditLog    *auditlog.Log
+	configured  *model.Models
 	users       *user.Users
 	signin      *signin.SignIn
 	permissions *permission.Permissions
@@ -118,6 +122,7 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 		return err
 	}
 	s.guard = egress.New(egress.Options{Allow: allow})
+	s.modelGuard = egress.New(egress.Options{Allow: c.ModelAllow})
 	s.events = event.New(s.db, s.log)
 	s.jobs = job.New(s.db, s.log)
 	if len(worker) == 0 {
@@ -146,6 +151,12 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 	if s.models, err = newModels(c, s.guard); err != nil {
 		return err
 	}
+	box, err := secret.New(key)
+	if err != nil {
+		return err
+	}
+	s.configured = model.New(model.Options{DB: s.db, Box: box, Client: modelClient(s.modelGuard), Server: s.models.deployed})
+	s.models.configured = s.configured
 	s.documents = document.New(document.Options{DB: s.db, Blobs: s.blobs, Jobs: s.jobs, Extract: s.pool, Fetch: s.guard, Embed: embedder, PublicURL: c.PublicURL, MaxBytes: c.MaxUpload, Log: s.log})
 	s.corpora = corpus.New(corpus.Options{DB: s.db, Documents: s.documents, MaxUpload: c.MaxUpload})
 	s.agents = agent.New(agent.Options{DB: s.db, Corpora: s.corpora, Projects: s.projects, People: s.users})
@@ -180,6 +191,7 @@ func (s *Server) mount() error {
 	s.features.Mount(s.api)
 	s.notices.Mount(s.api)
 	s.auditLog.Mount(s.api)
+	s.configured.Mount(s.api)
 	s.users.Mount(s.api)
 	s.signin.Mount(s.api)
 	s.permissions.Mount(s.api)
@@ -229,6 +241,7 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	if s.guard != nil {
 		s.guard.Close()
+		s.modelGuard.Close()
 	}
 	if s.db != nil {
 		errs = append(errs, s.db.Close())
