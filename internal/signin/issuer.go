@@ -258,7 +258,7 @@ func (i *issuer) redeem(ctx context.Context, code, nonce, verifier string) (vouc
 			return vouched{}, refused(err)
 		}
 	}
-	if c.Email == "" && m.UserInfo != "" {
+	if c.Email == "" && m.UserInfo != "" && !i.tenants {
 		if err := i.more(ctx, m.UserInfo, token.AccessToken, &c); err != nil {
 			return vouched{}, err
 		}

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -165,9 +166,7 @@ func (x *theIssuer) idToken(claims jwt.MapClaims, bend bending, nonce string) st
 	if nonce != "" {
 		c["nonce"] = nonce
 	}
-	for k, v := range claims {
-		c[k] = v
-	}
+	maps.Copy(c, claims)
 	if bend.Claims != nil {
 		bend.Claims(c)
 	}

@@ -128,9 +128,9 @@ func TestAnswersDoNotTellWhoIsKnown(t *testing.T) {
 			}
 		}
 		session := w.post(t, "users/passwordless-auth", object{"email": "nobody2@example.com"}).want(200).data("otp_session_id")
-		real := w.post(t, "users/passwordless-auth", object{"email": "admin@example.com"}).want(200).data("otp_session_id")
+		known := w.post(t, "users/passwordless-auth", object{"email": "admin@example.com"}).want(200).data("otp_session_id")
 		w.inbox.Next(t)
-		a, b := w.post(t, "users/verify-otp", object{"otp_session_id": session, "code": "AAAAAA"}), w.post(t, "users/verify-otp", object{"otp_session_id": real, "code": "AAAAA1"})
+		a, b := w.post(t, "users/verify-otp", object{"otp_session_id": session, "code": "AAAAAA"}), w.post(t, "users/verify-otp", object{"otp_session_id": known, "code": "AAAAA1"})
 		if a.Status != 401 || a.Body != b.Body {
 			t.Errorf("%s\n%s", a.Body, b.Body)
 		}

@@ -9,6 +9,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"crypto/hkdf"
 	"crypto/hmac"
@@ -51,6 +52,7 @@ type Options struct {
 	MasterKey        []byte
 	Log              *slog.Logger
 	Backoff          func(attempt int) time.Duration // between tries of a mail; nil: 5 s to 10 min
+	Tries            int                             // proofs that an address may fail a minute; 0: 60
 }
 
 // SignIn is every way to sign in but the password.
@@ -70,7 +72,7 @@ func New(o Options) *SignIn {
 	}
 	s := &SignIn{
 		o: o, codeKey: key, providers: map[string]*issuer{},
-		asking: newLimiter(10*time.Minute, 5, 60), proving: newLimiter(time.Minute, 0, 60),
+		asking: newLimiter(10*time.Minute, 5, 60), proving: newLimiter(time.Minute, 0, cmp.Or(o.Tries, 60)),
 	}
 	for _, p := range o.Providers {
 		if p.ClientID != "" {

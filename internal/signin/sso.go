@@ -147,18 +147,20 @@ func (s *SignIn) finish(ctx context.Context, in Return) (string, user.Tokens, er
 	if in.State == "" || browser == "" {
 		return "", user.Tokens{}, &refusal{code: codeExpired}
 	}
-	s.setCookie(ctx, in.State, "", -1)
 	var a attempt
 	err := s.o.DB.Tx(ctx, func(ctx context.Context, tx *db.Tx) (err error) {
 		a, err = db.One[attempt](ctx, tx, `DELETE FROM sso_attempt WHERE state = ? AND provider = ? AND browser = ? AND expires_on > ? RETURNING nonce, verifier, next`,
 			digest(in.State), in.Provider, digest(browser), time.Now())
 		return err
 	})
-	switch {
-	case errors.Is(err, db.ErrNone):
+	if errors.Is(err, db.ErrNone) {
 		return "", user.Tokens{}, &refusal{code: codeExpired}
-	case err != nil:
+	}
+	if err != nil {
 		return "", user.Tokens{}, err
+	}
+	s.setCookie(ctx, in.State, "", -1)
+	switch {
 	case in.Error != "":
 		return "", user.Tokens{}, &refusal{codeDenied, errors.New(in.Error)}
 	case in.Code == "":
