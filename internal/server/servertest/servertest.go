@@ -52,13 +52,13 @@ type Harness struct {
 // Engines are the databases that every scenario runs on.
 var Engines = []db.Engine{db.SQLite, db.Postgres}
 
-// Each runs a test on both engines, side by side.
-func Each(t *testing.T, run func(*testing.T, *Harness)) {
+// Each runs a test on both engines, side by side; change adjusts the settings.
+func Each(t *testing.T, run func(*testing.T, *Harness), change ...func(*server.Config)) {
 	t.Helper()
 	for _, e := range Engines {
 		t.Run(string(e), func(t *testing.T) {
 			t.Parallel()
-			run(t, Start(t, e))
+			run(t, Start(t, e, change...))
 		})
 	}
 }
