@@ -125,7 +125,7 @@ func (w *world) count(query string, args ...any) int64 {
 func (w *world) person(email string, role authz.Role) (id int64) {
 	w.t.Helper()
 	w.tx(func(ctx context.Context, tx *db.Tx) (err error) {
-		id, err = w.users.Create(ctx, tx, user.Draft{OrgID: w.org, Email: email, Role: role, By: "test", Password: password})
+		id, err = w.users.Create(ctx, tx, user.Draft{OrgID: w.org, Email: email, Role: role, By: "test"})
 		return err
 	})
 	return id
