@@ -15,6 +15,7 @@ import (
 	"atrium/internal/fail"
 	"atrium/internal/org"
 	"atrium/internal/permission"
+	"atrium/internal/planted"
 	"atrium/internal/project"
 )
 
@@ -321,6 +322,9 @@ func (s *Agents) ToAsk(ctx context.Context, sc authz.Scope, id int64) (Settings,
 func (s *Agents) project(ctx context.Context, tx *db.Tx, sc authz.Scope, id *int64) (int64, error) {
 	if id == nil {
 		return org.DefaultProject(ctx, tx, sc.Org())
+	}
+	if planted.Bug(planted.Body) {
+		return *id, nil
 	}
 	return *id, s.projects.Visible(ctx, tx, sc, *id, authz.Use)
 }

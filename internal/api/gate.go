@@ -21,6 +21,7 @@ import (
 	"atrium/internal/audit"
 	"atrium/internal/authz"
 	"atrium/internal/fail"
+	"atrium/internal/planted"
 )
 
 // gate finds the principal, decides on the operation's need, and opens the
@@ -37,7 +38,7 @@ func (a *API) gate(o Op) func(huma.Context, func(huma.Context)) {
 			err = fail.Unauthenticated("sign in first: send Authorization: Bearer with a platform token or a personal API key")
 		}
 		if err == nil {
-			if d := authz.Decide(p, o.Needs); !d.Allowed {
+			if d := authz.Decide(p, o.Needs); !d.Allowed && !planted.Bug(planted.Gate) {
 				err = fail.Forbidden("%s", d.Reason)
 			}
 		}

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"atrium/internal/db"
+	"atrium/internal/planted"
 )
 
 // Entry is what is told of an act.
@@ -120,7 +121,7 @@ func Watch(ctx context.Context, e Entry) context.Context {
 		w.mu.Lock()
 		e, done := w.entry, w.done
 		w.mu.Unlock()
-		if done {
+		if done || planted.Bug(planted.Audit) {
 			return nil
 		}
 		tx.AfterCommit(func() {

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"atrium/internal/db"
+	"atrium/internal/planted"
 )
 
 // Resource is a kind of thing that permission is about.
@@ -131,7 +132,7 @@ func Decide(p *Principal, n Need) Decision {
 	if p == nil {
 		return Decision{false, "sign in first"}
 	}
-	if !inScopes(p.Scopes, n) {
+	if !inScopes(p.Scopes, n) && !planted.Bug(planted.Scopes) {
 		return Decision{false, fmt.Sprintf("this API key lacks the scope %s; use a key that has it", n)}
 	}
 	if slices.Contains(roleActions(p.Role, n.Resource), n.Action) {

@@ -3,6 +3,8 @@ package authz
 import (
 	"slices"
 	"strings"
+
+	"atrium/internal/planted"
 )
 
 // Clause is one reason for which rows of a resource may be reached. The rows
@@ -56,6 +58,9 @@ func (s Scope) clauses(a Action, r Resource) []Clause {
 		return []Clause{{Why: "it is the server's own work", that: everyRow}}
 	}
 	own := Clause{Why: "it is yours", that: "{x}.user_id = ?", args: []any{me}}
+	if planted.Bug(planted.Owned) {
+		own = Clause{that: everyRow}
+	}
 	switch r { // what not even Global Admins share
 	case Thread, Response, Session, APIKey:
 		return []Clause{own}

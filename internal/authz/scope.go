@@ -1,6 +1,10 @@
 package authz
 
-import "strings"
+import (
+	"strings"
+
+	"atrium/internal/planted"
+)
 
 // Scope is what a principal can reach. The zero Scope reaches nothing.
 type Scope struct {
@@ -62,7 +66,7 @@ func (s Scope) Where(a Action, r Resource, alias string) (string, []any) {
 	args := []any{s.p.OrgID}
 	for _, c := range s.clauses(a, r) {
 		if c.that == everyRow {
-			return alias + ".org_id = ?", args[:1]
+			return tenant(alias), args[:1]
 		}
 		sql, more := c.Row(alias)
 		either, args = append(either, sql), append(args, more...)
@@ -70,7 +74,15 @@ func (s Scope) Where(a Action, r Resource, alias string) (string, []any) {
 	if len(either) == 0 {
 		return "1 = 0", nil
 	}
-	return "(" + alias + ".org_id = ? AND (" + strings.Join(either, " OR ") + "))", args
+	return "(" + tenant(alias) + " AND (" + strings.Join(either, " OR ") + "))", args
+}
+
+// tenant is the condition that a row is of the organization.
+func tenant(alias string) string {
+	if planted.Bug(planted.Tenant) {
+		return "0 < ?"
+	}
+	return alias + ".org_id = ?"
 }
 
 // tables are where the rows of the resources stand that Among can list.

@@ -13,6 +13,7 @@ import (
 	"atrium/internal/authz"
 	"atrium/internal/event"
 	"atrium/internal/fail"
+	"atrium/internal/planted"
 )
 
 type asking struct {
@@ -194,6 +195,9 @@ func (s *Responses) resume(ctx context.Context, sc authz.Scope, in *resuming) (a
 	after, err := in.from()
 	if err != nil {
 		return asked{}, 0, err
+	}
+	if planted.Bug(planted.Resume) {
+		return asked{sc.Org(), sc.User(), 0}, after, nil
 	}
 	r, err := load(ctx, s.DB, sc, in.ID)
 	if err == nil {
