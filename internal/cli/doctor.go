@@ -44,13 +44,16 @@ func (doctor) Run(t *terminal) error {
 	found := []finding{{good, "settings", "valid"}}
 	running := answers(t.ctx, cfg.Listen)
 	found = append(found, running, folder(cfg.Data), database(t, cfg, running.state == good), model(cfg), embedder(cfg))
-	for what, describe := range map[string]func(server.Config) (string, bool){"mail": server.DescribeMail, "single sign-on": server.DescribeSSO} {
-		state := good
-		text, ok := describe(cfg)
-		if !ok {
-			state = note
+	for _, x := range []struct {
+		what     string
+		describe func(server.Config) (string, bool)
+	}{{"mail", server.DescribeMail}, {"single sign-on", server.DescribeSSO}} {
+		f := finding{state: note, what: x.what}
+		var ok bool
+		if f.detail, ok = x.describe(cfg); ok {
+			f.state = good
 		}
-		found = append(found, finding{state, what, text})
+		found = append(found, f)
 	}
 	found = append(found, programs()...)
 	w := tabwriter.NewWriter(t.out, 0, 4, 2, ' ', 0)
