@@ -33,18 +33,19 @@ func (c Clause) Row(alias string) (string, []any) {
 }
 
 // ids is the clause as a query of the ids of its rows, which finds them by
-// index where Row would look at every row there is.
+// index where Row would look at every row there is. The + keeps SQLite, which
+// counts no rows, from going through all of the organization instead.
 func (c Clause) ids(table string, org int64) (string, []any) {
-	sql, args := "SELECT ix.id FROM "+table+" ix WHERE ix.org_id = ?", []any{org}
+	where, args := "ix.org_id = ?", []any{org}
 	if c.that != "" {
-		sql += " AND " + strings.ReplaceAll(c.that, "{x}", "ix")
+		where += " AND " + strings.ReplaceAll(c.that, "{x}", "ix")
 		args = append(args, c.args...)
 	}
 	if c.from != "" {
-		sql += " AND ix." + c.on + " IN (SELECT " + c.key + " FROM " + c.from + ")"
+		where = "+" + where + " AND ix." + c.on + " IN (SELECT " + c.key + " FROM " + c.from + ")"
 		args = append(args, c.fromArgs...)
 	}
-	return sql, args
+	return "SELECT ix.id FROM " + table + " ix WHERE " + where, args
 }
 
 const everyRow = "1 = 1"

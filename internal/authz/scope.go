@@ -106,7 +106,7 @@ func (s Scope) Among(a Action, r Resource, alias string) (string, []any) {
 	if len(all) == 0 {
 		return "1 = 0", nil
 	}
-	return "(" + alias + ".org_id = ? AND " + alias + ".id IN (" + strings.Join(all, " UNION ") + "))", append([]any{s.p.OrgID}, args...)
+	return alias + ".id IN (" + strings.Join(all, " UNION ") + ")", args
 }
 
 // Clauses are the reasons that Where is made of, for whoever explains a

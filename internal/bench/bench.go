@@ -33,8 +33,8 @@ type Options struct {
 	// Postgres are two empty databases of an ordinary role, for what is measured on both
 	// engines; empty: only SQLite.
 	Postgres [2]string
-	Out  io.Writer
-	Log  io.Writer // progress
+	Out      io.Writer
+	Log      io.Writer // progress
 }
 
 // part is a group of measurements.
