@@ -103,8 +103,17 @@ var koanfTag = regexp.MustCompile("(\\S+) +`koanf:\"([a-z_]+)\"`")
 // source: this package is below the server and may not import it.
 func configured(source string) []string {
 	config, model, _ := strings.Cut(source, "type Model struct")
+	model, sso, _ := strings.Cut(model, "type SSO struct")
 	var names []string
 	for _, m := range koanfTag.FindAllStringSubmatch(config, -1) {
+		if m[1] == "SSO" {
+			for _, f := range koanfTag.FindAllStringSubmatch(sso, -1) {
+				if f[2] != "tenant" || m[2] == "sso_microsoft" { // others have none
+					names = append(names, "ATRIUM_"+strings.ToUpper(m[2]+"_"+f[2]))
+				}
+			}
+			continue
+		}
 		if m[1] != "Model" {
 			names = append(names, "ATRIUM_"+strings.ToUpper(m[2]))
 			continue

@@ -111,7 +111,8 @@ func (s *Sender) Send(ctx context.Context, m Message) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	if err := c.DialAndSendWithContext(ctx, out); err != nil {
+	// Once it was taken, a connection that ends badly does not matter.
+	if err := c.DialAndSendWithContext(ctx, out); err != nil && !out.IsDelivered() {
 		return fmt.Errorf("mail: hand in at %s: %w", s.Host(), err)
 	}
 	return nil

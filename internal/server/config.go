@@ -65,6 +65,14 @@ type Model struct {
 	CompletionPrice float64 `koanf:"completion_price"`
 }
 
+// SSO is the server's registration at an issuer of identities.
+type SSO struct {
+	ClientID     string      `koanf:"client_id"`
+	ClientSecret secret.Text `koanf:"client_secret"`
+	Issuer       string      `koanf:"issuer"` // of okta and oidc; elsewhere instead of the usual one
+	Tenant       string      `koanf:"tenant"` // of microsoft
+}
+
 // Defaults are the settings of a server that nobody has set anything for.
 func Defaults() Config {
 	return Config{

@@ -9,17 +9,8 @@ import (
 
 	"atrium/internal/egress"
 	"atrium/internal/mail"
-	"atrium/internal/secret"
 	"atrium/internal/signin"
 )
-
-// SSO is the server's registration at an issuer of identities.
-type SSO struct {
-	ClientID     string      `koanf:"client_id"`
-	ClientSecret secret.Text `koanf:"client_secret"`
-	Issuer       string      `koanf:"issuer"` // of okta and oidc; elsewhere instead of the usual one
-	Tenant       string      `koanf:"tenant"` // of microsoft
-}
 
 // issuers are the registrations by name.
 func (c *Config) issuers() map[string]SSO {
