@@ -1,4 +1,4 @@
-import { expect, test } from './fixtures';
+import { expect, narrow, test } from './fixtures';
 
 test('the search opens by keyboard and goes where one wants', async ({ signedIn: page }) => {
   await page.goto('/agents');
@@ -61,7 +61,8 @@ test('every place is reached by the keyboard alone', async ({ signedIn: page }) 
   await expect(page.getByRole('heading', { name: 'Guide' })).toBeVisible();
   await page.keyboard.press('Tab');
   await expect(page.getByRole('link', { name: 'Skip to content' })).toBeFocused();
-  for (const name of ['Chat', 'Agents', 'Knowledge', 'Developer']) {
+  // A phone's bar has no room for the last one.
+  for (const name of ['Chat', 'Agents', 'Knowledge', 'Admin', ...(narrow(page) ? [] : ['Developer'])]) {
     await page.keyboard.press('Tab');
     await expect(page.getByRole('link', { name, exact: true })).toBeFocused();
   }

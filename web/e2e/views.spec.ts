@@ -2,7 +2,7 @@ import type { APIRequestContext } from '@playwright/test';
 import { ask, checkView, drop, expect, guide, makeCorpus, narrow, test } from './fixtures';
 
 test('sign in', async ({ page }) => {
-  await page.goto('/login');
+  await page.goto('/sign-in');
   await expect(page.getByRole('heading', { name: 'Sign in' })).toBeVisible();
   await checkView(page);
 });
@@ -46,7 +46,7 @@ for (const [name, address, title] of places) {
   test(name, async ({ signedIn: page, api }) => {
     await page.goto(await address(api));
     await expect(page.getByRole('heading', { name: title, level: 1 })).toBeVisible();
-    await page.waitForLoadState('networkidle');
+    await expect(page.getByRole('status', { name: 'Loading' })).toHaveCount(0);
     await checkView(page);
   });
 }

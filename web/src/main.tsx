@@ -31,10 +31,10 @@ const queryClient = new QueryClient({
 const router = makeRouter(queryClient);
 
 window.addEventListener(signedOutEvent, () => {
-  if (window.location.pathname === '/login') return;
+  if (window.location.pathname.startsWith('/sign-in')) return;
   const next = window.location.pathname + window.location.search;
   queryClient.clear();
-  void router.navigate({ to: '/login', search: { next, ended: true }, replace: true });
+  void router.navigate({ to: '/sign-in', search: { next, ended: true }, replace: true });
 });
 window.addEventListener('pagehide', () => undoList.flush());
 uploads.arrived = (corpusId) => void queryClient.invalidateQueries({ queryKey: keys.documents(corpusId) });

@@ -23,6 +23,8 @@ const whole = (v: unknown): number | undefined => {
   return v !== undefined && Number.isInteger(n) && n > 0 ? n : undefined;
 };
 
+const flag = (v: unknown): boolean | undefined => (v === true || v === 'true' ? true : undefined);
+
 /** Only addresses of this console are returned to after signing in. */
 function safeNext(v: unknown): string | undefined {
   return typeof v === 'string' && /^\/(?![/\\])/.test(v) ? v : undefined;
@@ -38,14 +40,48 @@ const root = createRootRouteWithContext<Context>()({
   notFoundComponent: NotFound,
 });
 
-const login = createRoute({
+const signIn = createRoute({
   getParentRoute: () => root,
-  path: '/login',
-  validateSearch: (s): { next?: string; ended?: boolean } => ({
+  path: '/sign-in',
+  validateSearch: (s): { next?: string; ended?: boolean; error?: string; changed?: boolean } => ({
     next: safeNext(s.next),
-    ended: s.ended === true || s.ended === 'true' ? true : undefined,
+    ended: flag(s.ended),
+    error: text(s.error),
+    changed: flag(s.changed),
   }),
   component: lazyRouteComponent(() => import('./pages/auth/login'), 'Login'),
+});
+
+// Where the links of mails lead.
+const mailed = (s: Record<string, unknown>): { token?: string; next?: string } => ({ token: text(s.token), next: safeNext(s.next) });
+const magicLink = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in/link',
+  validateSearch: mailed,
+  component: lazyRouteComponent(() => import('./pages/auth/mailed'), 'MagicLink'),
+});
+const forgot = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in/forgot',
+  component: lazyRouteComponent(() => import('./pages/auth/mailed'), 'Forgot'),
+});
+const reset = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in/reset',
+  validateSearch: mailed,
+  component: lazyRouteComponent(() => import('./pages/auth/mailed'), 'Reset'),
+});
+const invitation = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in/invitation',
+  validateSearch: mailed,
+  component: lazyRouteComponent(() => import('./pages/auth/mailed'), 'Invitation'),
+});
+const verify = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in/verify',
+  validateSearch: mailed,
+  component: lazyRouteComponent(() => import('./pages/auth/mailed'), 'Verify'),
 });
 
 const setup = createRoute({
@@ -65,7 +101,7 @@ const app = createRoute({
     } catch (e) {
       if (e instanceof ApiError && e.status === 401) {
         const next = location.href === '/' ? undefined : location.href;
-        throw redirect({ to: '/login', search: { next }, replace: true });
+        throw redirect({ to: '/sign-in', search: { next }, replace: true });
       }
       throw e;
     }
@@ -130,10 +166,114 @@ const apiKeys = createRoute({
   component: lazyRouteComponent(() => import('./pages/developer/keys'), 'KeysPage'),
 });
 
+const profile = createRoute({
+  getParentRoute: () => app,
+  path: '/profile',
+  component: lazyRouteComponent(() => import('./pages/profile/page'), 'ProfilePage'),
+});
+
+// People, places and permission, in one frame.
+const places = createRoute({
+  getParentRoute: () => app,
+  id: 'places',
+  component: lazyRouteComponent(() => import('./pages/admin/section'), 'AdminSection'),
+});
+
+const teams = createRoute({
+  getParentRoute: () => places,
+  path: '/teams',
+  component: lazyRouteComponent(() => import('./pages/admin/teams'), 'TeamsPage'),
+});
+const team = createRoute({
+  getParentRoute: () => places,
+  path: '/teams/$teamId',
+  component: lazyRouteComponent(() => import('./pages/admin/team'), 'TeamPage'),
+});
+const projects = createRoute({
+  getParentRoute: () => places,
+  path: '/projects',
+  component: lazyRouteComponent(() => import('./pages/admin/projects'), 'ProjectsPage'),
+});
+const project = createRoute({
+  getParentRoute: () => places,
+  path: '/projects/$projectId',
+  component: lazyRouteComponent(() => import('./pages/admin/project'), 'ProjectPage'),
+});
+
+const admin = createRoute({
+  getParentRoute: () => places,
+  path: '/admin',
+  component: lazyRouteComponent(() => import('./pages/admin/section'), 'AdminsOnly'),
+});
+const adminHome = createRoute({
+  getParentRoute: () => admin,
+  path: '/',
+  beforeLoad: () => {
+    throw redirect({ to: '/admin/people', replace: true });
+  },
+});
+const people = createRoute({
+  getParentRoute: () => admin,
+  path: '/people',
+  component: lazyRouteComponent(() => import('./pages/admin/people'), 'PeoplePage'),
+});
+const person = createRoute({
+  getParentRoute: () => admin,
+  path: '/people/$userId',
+  component: lazyRouteComponent(() => import('./pages/admin/person'), 'PersonPage'),
+});
+const sets = createRoute({
+  getParentRoute: () => admin,
+  path: '/permission-sets',
+  component: lazyRouteComponent(() => import('./pages/admin/sets'), 'SetsPage'),
+});
+const features = createRoute({
+  getParentRoute: () => admin,
+  path: '/features',
+  component: lazyRouteComponent(() => import('./pages/admin/flags'), 'FlagsPage'),
+});
+const models = createRoute({
+  getParentRoute: () => admin,
+  path: '/models',
+  component: lazyRouteComponent(() => import('./pages/admin/models'), 'ModelsPage'),
+});
+const auditLog = createRoute({
+  getParentRoute: () => admin,
+  path: '/audit',
+  component: lazyRouteComponent(() => import('./pages/admin/audit'), 'AuditPage'),
+});
+const organization = createRoute({
+  getParentRoute: () => admin,
+  path: '/organization',
+  component: lazyRouteComponent(() => import('./pages/admin/organization'), 'OrganizationPage'),
+});
+
 const tree = root.addChildren([
-  login,
+  signIn,
+  magicLink,
+  forgot,
+  reset,
+  invitation,
+  verify,
   setup,
-  app.addChildren([home, chat.addChildren([chatAgent, chatThread]), knowledge, corpus, agents, agent, developer, apiKeys]),
+  app.addChildren([
+    home,
+    chat.addChildren([chatAgent, chatThread]),
+    knowledge,
+    corpus,
+    agents,
+    agent,
+    developer,
+    apiKeys,
+    profile,
+    places.addChildren([
+      teams,
+      team,
+      projects,
+      project,
+      admin.addChildren([adminHome, people, person, sets, features, models, auditLog, organization]),
+    ]),
+  ]),
 ]);
 
 /** The console's addresses. */

@@ -6,7 +6,15 @@ import type { paths } from './schema';
 export const signedOutEvent = 'atrium:signed-out';
 
 /** The paths where 401 means wrong input, not a session that has ended. */
-const entrances = ['/login/', '/setup'];
+const entrances = [
+  '/login/',
+  '/setup',
+  '/users/verify-otp',
+  '/users/validate-magic-link',
+  '/users/reset-password',
+  '/users/accept-invitation',
+  '/users/verify-email',
+];
 
 /** Tells the shell when an answer says that nobody is signed in. */
 export function noticeSignedOut(url: string, status: number): void {

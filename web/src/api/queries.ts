@@ -21,6 +21,7 @@ export const keys = {
   document: (id: number) => ['document', id] as const,
   passage: (id: number, version: number, start: number, end: number) => ['document', id, 'passage', version, start, end] as const,
   apiKeys: ['api-keys'] as const,
+  notices: ['notices'] as const,
 };
 
 export const meQuery = queryOptions({

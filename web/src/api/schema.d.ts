@@ -186,6 +186,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/agent-users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all Agents Users
+         * @description The agents whose people you decide on, each with its people.
+         *
+         *     Needs the permission `agent:view`.
+         */
+        get: operations["listAgentsUsers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/agents": {
         parameters: {
             query?: never;
@@ -205,9 +227,31 @@ export interface paths {
          * Create a new Agent
          * @description Makes an agent of yours, together with its default corpus, which is named after it.
          *
-         *     Needs the permission `agent:create`.
+         *     Needs the permission `agent:create`. Off when the feature flag `chat-agent-creation` is.
          */
         post: operations["createAgent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/agents/accessible": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Agents accessible to the Current User across their Teams
+         * @description The agents that you may ask: your own, those you were added to, those of your teams and projects, and those for everyone.
+         *
+         *     Needs the permission `agent:view`.
+         */
+        get: operations["listAccessibleAgents"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -228,7 +272,7 @@ export interface paths {
         get: operations["getAgent"];
         /**
          * Update an Agent
-         * @description Changes only what is sent.
+         * @description Changes only what is sent. Another access or project needs what updateAgentAccess needs, and a project that you may use.
          *
          *     Needs the permission `agent:edit`.
          */
@@ -241,6 +285,34 @@ export interface paths {
          *     Needs the permission `agent:delete`.
          */
         delete: operations["deleteAgent"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/agents/{agent_id}/access": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Agent Access
+         * @description Who may use an agent that you may see.
+         *
+         *     Needs the permission `agent:view`.
+         */
+        get: operations["getAgentAccess"];
+        /**
+         * Update Agent Access
+         * @description Says who may use the agent; roles say who may change it. It counts at once, also for answers under way. You need to be its Owner or Admin, or an Admin of its project.
+         *
+         *     Needs the permission `agent:manage`.
+         */
+        put: operations["updateAgentAccess"];
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -316,7 +388,7 @@ export interface paths {
         get: operations["getAgentCorpus"];
         /**
          * Update Agent-Corpus Connection
-         * @description Switches a connection on or off.
+         * @description Switches a connection on or off. Switching one on again needs the corpus rights that connecting does, unless it came with the agent.
          *
          *     Needs the permission `agent:edit`.
          */
@@ -338,6 +410,122 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/agents/{agent_id}/rights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get who can reach an Agent, and why
+         * @description The people of the organization who may do the action with the agent, with all that each may do and the reason. For whoever may manage the agent.
+         *
+         *     Needs the permission `agent:view`.
+         */
+        get: operations["listAgentRights"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/agents/{agent_id}/team-role": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get User's Team Role for an Agent
+         * @description What you are in the teams of the agent's project.
+         *
+         *     Needs the permission `agent:view`.
+         */
+        get: operations["getAgentTeamRole"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/agents/{agent_id}/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Users of an Agent
+         * @description The owner and the people who were added. Others may reach it through its access, its project or their role.
+         *
+         *     Needs the permission `agent:view`.
+         */
+        get: operations["listAgentUsers"];
+        put?: never;
+        /**
+         * Add user to Agent
+         * @description Lets people use the agent as Members, or also change it as Admins. Who was added already gets the role that is sent. Naming its owner is refused with 409.
+         *
+         *     Needs the permission `agent:manage`.
+         */
+        post: operations["addAgentUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/agents/{agent_id}/users/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete User from Agent
+         * @description Takes a person off the agent; everybody may take off themselves. The owner stays: 409.
+         *
+         *     Needs the permission `agent:manage`.
+         */
+        delete: operations["removeAgentUser"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/agents/{agent_id}/users/{user_id}/permissions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get User Agent Permission
+         * @description What somebody may do with the agent, and why. About oneself; about others for whoever may manage the agent, and for administrators.
+         *
+         *     Needs the permission `agent:view`.
+         */
+        get: operations["getUserAgentPermission"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/api-keys": {
         parameters: {
             query?: never;
@@ -349,7 +537,7 @@ export interface paths {
          * Get your API keys
          * @description Your own keys, without their secrets; revoked ones are left out.
          *
-         *     Needs the permission `api_key:view`.
+         *     Needs the permission `api_key:view`. Off when the feature flag `developer-portal` is.
          */
         get: operations["listAPIKeys"];
         put?: never;
@@ -357,7 +545,7 @@ export interface paths {
          * Create an API key
          * @description The key is shown this once. Alone as the bearer it acts as you; beside another user's token it names the calling application.
          *
-         *     Needs the permission `api_key:create`.
+         *     Needs the permission `api_key:create`. Off when the feature flag `developer-portal` is.
          */
         post: operations["createAPIKey"];
         delete?: never;
@@ -383,6 +571,72 @@ export interface paths {
          *     Needs the permission `api_key:delete`.
          */
         delete: operations["revokeAPIKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/audit-events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Audit Events
+         * @description Every change and every sign-in of the organization, the newest first.
+         *
+         *     Needs the permission `audit_event:view`.
+         */
+        get: operations["listAuditEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/audit-events/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Audit Events
+         * @description All that the filters find, the oldest first, as CSV or as one JSON object a line. In CSV, a ' stands before a cell that a spreadsheet would take for a formula.
+         *
+         *     Needs the permission `audit_event:view`.
+         */
+        get: operations["exportAuditEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/audit-events/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Verify Audit Events
+         * @description Each event carries the hash of the one before it; this walks the chain, 1000 events at a time, and says where it is broken.
+         *
+         *     Needs the permission `audit_event:view`.
+         */
+        get: operations["verifyAuditEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -578,6 +832,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/configurations/oauth": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get OAuth-related Feature Flags
+         * @description Which issuers one can sign in at.
+         *
+         *     Needs the permission `feature_flag:view`.
+         */
+        get: operations["listOAuthFlags"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/corpora": {
         parameters: {
             query?: never;
@@ -642,7 +918,7 @@ export interface paths {
         get: operations["getCorpus"];
         /**
          * Update a Corpus
-         * @description Changes the fields that are sent.
+         * @description Changes the fields that are sent. Restricting it to its viewers, or no longer, needs the role Admin.
          *
          *     Needs the permission `corpus:edit`.
          */
@@ -714,6 +990,112 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/corpora/{corpus_id}/permissions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all Permissions for a Corpus
+         * @description Its owner and the people and teams that it was shared with. Whoever may see the corpus sees who else may.
+         *
+         *     Needs the permission `corpus:view`.
+         */
+        get: operations["listCorpusPermissions"];
+        put?: never;
+        /**
+         * Create a new Permission for a Corpus
+         * @description Shares the corpus with a person or with a team. Whoever has a permission already is refused with 409; change that one.
+         *
+         *     Needs the permission `corpus:manage`.
+         */
+        post: operations["createCorpusPermission"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/corpora/{corpus_id}/permissions/users/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all user permissions for a corpus
+         * @description What somebody was given on the corpus: as its owner, by themselves, and through their teams. Global Admins need none.
+         *
+         *     Needs the permission `corpus:view`.
+         */
+        get: operations["listCorpusUserPermissions"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a user permission for a corpus
+         * @description Takes away what the person was given by themselves; what they have through a team stays.
+         *
+         *     Needs the permission `corpus:manage`.
+         */
+        delete: operations["deleteCorpusUserPermission"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/corpora/{corpus_id}/permissions/{permission_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Update a Permission for a Corpus
+         * @description Gives it another role, which counts at once.
+         *
+         *     Needs the permission `corpus:manage`.
+         */
+        put: operations["updateCorpusPermission"];
+        post?: never;
+        /**
+         * Delete a Permission for a Corpus
+         * @description Counts at once. Everybody may give up their own.
+         *
+         *     Needs the permission `corpus:manage`.
+         */
+        delete: operations["deleteCorpusPermission"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/corpora/{corpus_id}/rights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get who can reach a Corpus, and why
+         * @description The people of the organization who may do the action with the corpus, with all that each may do and the reason. For whoever may manage the corpus. Agents quote it to more people unless it is restricted to its viewers.
+         *
+         *     Needs the permission `corpus:view`.
+         */
+        get: operations["listCorpusRights"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/documents/{document_id}": {
         parameters: {
             query?: never;
@@ -770,6 +1152,1374 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/feature-flags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get All Feature Flags
+         * @description What your organization has switched on and off.
+         *
+         *     Needs the permission `feature_flag:view`.
+         */
+        get: operations["listFeatureFlags"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/feature-flags/agent-alias": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Agent Alias Feature Flag
+         * @description Short names that open an agent. Not in this release yet.
+         *
+         *     Needs the permission `feature_flag:view`.
+         */
+        get: operations["getAgentAliasFeatureFlag"];
+        /**
+         * Set Agent Alias Feature Flag
+         * @description Short names that open an agent. Not in this release yet. Counts at once on this server, and within a second on every other of the same database.
+         *
+         *     Needs the permission `feature_flag:edit`.
+         */
+        put: operations["setAgentAliasFeatureFlag"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/feature-flags/api-tools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Api Tools Feature Flag
+         * @description Tools that call other services. Not in this release yet.
+         *
+         *     Needs the permission `feature_flag:view`.
+         */
+        get: operations["getAPIToolsFeatureFlag"];
+        /**
+         * Set Api Tools Feature Flag
+         * @description Tools that call other services. Not in this release yet. Counts at once on this server, and within a second on every other of the same database.
+         *
+         *     Needs the permission `feature_flag:edit`.
+         */
+        put: operations["setAPIToolsFeatureFlag"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/feature-flags/caching": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Caching Feature Flag
+         * @description Answers to a question that was asked before are given again, where the agent allows it.
+         *
+         *     Needs the permission `feature_flag:view`.
+         */
+        get: operations["getCachingFeatureFlag"];
+        /**
+         * Set Caching Feature Flag
+         * @description Answers to a question that was asked before are given again, where the agent allows it. Counts at once on this server, and within a second on every other of the same database.
+         *
+         *     Needs the permission `feature_flag:edit`.
+         */
+        put: operations["setCachingFeatureFlag"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/feature-flags/chat-agent-creation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Chat Agent Creation Feature Flag
+         * @description New agents can be made.
+         *
+         *     Needs the permission `feature_flag:view`.
+         */
+        get: operations["getChatAgentCreationFeatureFlag"];
+        /**
+         * Set Chat Agent Creation Feature Flag
+         * @description New agents can be made. Counts at once on this server, and within a second on every other of the same database.
+         *
+         *     Needs the permission `feature_flag:edit`.
+         */
+        put: operations["setChatAgentCreationFeatureFlag"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/feature-flags/dall-e": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get dall_e Image Generation Feature Flag
+         * @description Pictures of agents from a description. Not in this release yet.
+         *
+         *     Needs the permission `feature_flag:view`.
+         */
+        get: operations["getDallEFeatureFlag"];
+        /**
+         * Set dall_e Image Generation Feature Flag
+         * @description Pictures of agents from a description. Not in this release yet. Counts at once on this server, and within a second on every other of the same database.
+         *
+         *     Needs the permission `feature_flag:edit`.
+         */
+        put: operations["setDallEFeatureFlag"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/feature-flags/developer-portal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Developer Portal Feature Flag
+         * @description People see and make their own API keys.
+         *
+         *     Needs the permission `feature_flag:view`.
+         */
+        get: operations["getDeveloperPortalFeatureFlag"];
+        /**
+         * Set Developer Portal Feature Flag
+         * @description People see and make their own API keys. Counts at once on this server, and within a second on every other of the same database.
+         *
+         *     Needs the permission `feature_flag:edit`.
+         */
+        put: operations["setDeveloperPortalFeatureFlag"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/feature-flags/guardrail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Guardrail Feature Flag
+         * @description Checks of questions and answers. Not in this release yet.
+         *
+         *     Needs the permission `feature_flag:view`.
+         */
+        get: operations["getGuardrailFeatureFlag"];
+        /**
+         * Set Guardrail Feature Flag
+         * @description Checks of questions and answers. Not in this release yet. Counts at once on this server, and within a second on every other of the same database.
+         *
+         *     Needs the permission `feature_flag:edit`.
+         */
+        put: operations["setGuardrailFeatureFlag"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/feature-flags/pii-redaction": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get PII Redaction Feature Flag
+         * @description Personal data is replaced when documents are read. Not in this release yet.
+         *
+         *     Needs the permission `feature_flag:view`.
+         */
+        get: operations["getPIIRedactionFeatureFlag"];
+        /**
+         * Set PII Redaction Feature Flag
+         * @description Personal data is replaced when documents are read. Not in this release yet. Counts at once on this server, and within a second on every other of the same database.
+         *
+         *     Needs the permission `feature_flag:edit`.
+         */
+        put: operations["setPIIRedactionFeatureFlag"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/feature-flags/share-agent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Share Agent Feature Flag
+         * @description Agents can be given the access Public.
+         *
+         *     Needs the permission `feature_flag:view`.
+         */
+        get: operations["getShareAgentFeatureFlag"];
+        /**
+         * Set Share Agent Feature Flag
+         * @description Agents can be given the access Public. Counts at once on this server, and within a second on every other of the same database.
+         *
+         *     Needs the permission `feature_flag:edit`.
+         */
+        put: operations["setShareAgentFeatureFlag"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/feature-flags/sharepoint-connector": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Sharepoint Connector Feature Flag
+         * @description Connections to SharePoint. Not in this release yet.
+         *
+         *     Needs the permission `feature_flag:view`.
+         */
+        get: operations["getSharepointConnectorFeatureFlag"];
+        /**
+         * Set Sharepoint Connector Feature Flag
+         * @description Connections to SharePoint. Not in this release yet. Counts at once on this server, and within a second on every other of the same database.
+         *
+         *     Needs the permission `feature_flag:edit`.
+         */
+        put: operations["setSharepointConnectorFeatureFlag"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/feature-flags/sharepoint-index": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Sharepoint Index Feature Flag
+         * @description Documents from SharePoint. Not in this release yet.
+         *
+         *     Needs the permission `feature_flag:view`.
+         */
+        get: operations["getSharepointIndexFeatureFlag"];
+        /**
+         * Set Sharepoint Index Feature Flag
+         * @description Documents from SharePoint. Not in this release yet. Counts at once on this server, and within a second on every other of the same database.
+         *
+         *     Needs the permission `feature_flag:edit`.
+         */
+        put: operations["setSharepointIndexFeatureFlag"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/feature-flags/youtube-index": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Youtube Index Feature Flag
+         * @description Transcripts of videos as documents. Not in this release yet.
+         *
+         *     Needs the permission `feature_flag:view`.
+         */
+        get: operations["getYoutubeIndexFeatureFlag"];
+        /**
+         * Set Youtube Index Feature Flag
+         * @description Transcripts of videos as documents. Not in this release yet. Counts at once on this server, and within a second on every other of the same database.
+         *
+         *     Needs the permission `feature_flag:edit`.
+         */
+        put: operations["setYoutubeIndexFeatureFlag"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all Notifications
+         * @description What is for you, for your teams and for everybody, the newest first.
+         *
+         *     Needs the permission `notification:view`.
+         */
+        get: operations["listNotifications"];
+        put?: never;
+        /**
+         * Create a new Notification
+         * @description For a user, a team, or everybody in the organization when neither is named. Administrators write to anybody, Admins of a team to the team, and everyone to themselves.
+         *
+         *     Needs the permission `notification:create`.
+         */
+        post: operations["createNotification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/notifications/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow Notifications
+         * @description An event `notification` for each that is new for you, within a second, and `unread` with the count at the start, after each and now and then. Send Last-Event-ID to go on where a stream broke off.
+         *
+         *     Needs the permission `notification:view`.
+         */
+        get: operations["streamNotifications"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/notifications/unread-count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count unread Notifications
+         * @description Needs the permission `notification:view`.
+         */
+        get: operations["countUnreadNotifications"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/notifications/{notification_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a Notification
+         * @description Needs the permission `notification:view`.
+         */
+        get: operations["getNotification"];
+        /**
+         * Update a Notification
+         * @description Marks it as read or unread for you alone.
+         *
+         *     Needs the permission `notification:use`.
+         */
+        put: operations["updateNotification"];
+        post?: never;
+        /**
+         * Delete a Notification
+         * @description Takes it away from everybody; its author and Global Admins may.
+         *
+         *     Needs the permission `notification:delete`.
+         */
+        delete: operations["deleteNotification"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/organizations/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Update the user's Organization
+         * @description Changes only what is sent.
+         *
+         *     Needs the permission `organization:edit`.
+         */
+        put: operations["updateMyOrganization"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/organizations/me/configurations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all Configurations of user's Organization
+         * @description The model configurations, in short.
+         *
+         *     Needs the permission `llm_configuration:view`.
+         */
+        get: operations["listMyConfigurations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/organizations/me/llm-configurations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all LLM configurations of the user's Organization
+         * @description Needs the permission `llm_configuration:view`.
+         */
+        get: operations["listLLMConfigurations"];
+        put?: never;
+        /**
+         * Create an LLM configuration
+         * @description The key is stored encrypted and never shown again.
+         *
+         *     Needs the permission `llm_configuration:create`.
+         */
+        post: operations["createLLMConfiguration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/organizations/me/llm-configurations/{llm_configuration_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a specific LLM configuration by ID
+         * @description Needs the permission `llm_configuration:view`.
+         */
+        get: operations["getLLMConfiguration"];
+        /**
+         * Update an LLM configuration
+         * @description Changes only what is sent. Another endpoint or provider forgets the key, unless it is sent along.
+         *
+         *     Needs the permission `llm_configuration:edit`.
+         */
+        put: operations["updateLLMConfiguration"];
+        post?: never;
+        /**
+         * Delete an LLM configuration
+         * @description One that is active or that agents use is kept: 409.
+         *
+         *     Needs the permission `llm_configuration:delete`.
+         */
+        delete: operations["deleteLLMConfiguration"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/organizations/me/llm-configurations/{llm_configuration_id}/activate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Activate an LLM configuration
+         * @description It answers for the organization from the next question on, instead of the one before.
+         *
+         *     Needs the permission `llm_configuration:edit`.
+         */
+        post: operations["activateLLMConfiguration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/organizations/me/llm-configurations/{llm_configuration_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test an LLM configuration
+         * @description Asks the model for one word; answers what it said, or why it did not answer.
+         *
+         *     Needs the permission `llm_configuration:edit`.
+         */
+        post: operations["testLLMConfiguration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/organizations/{organization_id}/configurations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all Configurations
+         * @description The model configurations, in short.
+         *
+         *     Needs the permission `llm_configuration:view`.
+         */
+        get: operations["listOrganizationConfigurations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/organizations/{organization_id}/configurations/active": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get active configuration for an Organization
+         * @description 404 when none is, and the server's own model answers.
+         *
+         *     Needs the permission `llm_configuration:view`.
+         */
+        get: operations["getActiveConfiguration"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/organizations/{organization_id}/logo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Organization Logo
+         * @description The picture as it was uploaded; 404 when there is none.
+         *
+         *     Needs the permission `organization:view`.
+         */
+        get: operations["getOrganizationLogo"];
+        /**
+         * Set Organization Logo
+         * @description The kind of picture is found in its bytes, whatever its name says.
+         *
+         *     Needs the permission `organization:edit`.
+         */
+        put: operations["setOrganizationLogo"];
+        post?: never;
+        /**
+         * Delete Organization Logo
+         * @description Needs the permission `organization:edit`.
+         */
+        delete: operations["deleteOrganizationLogo"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/organizations/{organization_id}/model-deployment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the Model Deployment for an Organization
+         * @description Which model answers now for agents that name no configuration of their own.
+         *
+         *     Needs the permission `llm_configuration:view`.
+         */
+        get: operations["getModelDeployment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/organizations/{organization_id}/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all Users in an Organization
+         * @description The people of your own organization.
+         *
+         *     Needs the permission `user:view`.
+         */
+        get: operations["listOrganizationUsers"];
+        put?: never;
+        /**
+         * Create a User in an Organization
+         * @description Makes a person of your own organization, and sends an invitation mail unless told not to.
+         *
+         *     Needs the permission `user:create`.
+         */
+        post: operations["createOrganizationUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/permission-sets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all Permission Sets
+         * @description Administrators see all of the organization's; others see those that they hold.
+         *
+         *     Needs the permission `permission:view`.
+         */
+        get: operations["listPermissionSets"];
+        put?: never;
+        /**
+         * Create a Permission Set
+         * @description A named list of rules: an action on a resource, in the whole organization or within one project or team. People get it through their permissions; what they hold adds up. Only Global Admins change permission sets.
+         *
+         *     Needs the permission `permission:create`.
+         */
+        post: operations["createPermissionSet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/permission-sets/{permission_set_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a Permission Set
+         * @description Needs the permission `permission:view`.
+         */
+        get: operations["getPermissionSet"];
+        /**
+         * Update a Permission Set
+         * @description Changes only what is sent. Whoever holds it has the new rules at once.
+         *
+         *     Needs the permission `permission:edit`.
+         */
+        put: operations["updatePermissionSet"];
+        post?: never;
+        /**
+         * Delete a Permission Set
+         * @description Also takes it from those who hold it.
+         *
+         *     Needs the permission `permission:delete`.
+         */
+        delete: operations["deletePermissionSet"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Retrieve all Projects
+         * @description The projects that you may see: the default one, those that you or a team of yours belong to; Global Admins see all.
+         *
+         *     Needs the permission `project:view`.
+         */
+        get: operations["listProjects"];
+        put?: never;
+        /**
+         * Create a Project
+         * @description You become its Owner. A name can be used once in the organization.
+         *
+         *     Needs the permission `project:create`.
+         */
+        post: operations["createProject"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/projects/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get multiple Projects by their IDs
+         * @description Those that are unknown or not visible to you are left out.
+         *
+         *     Needs the permission `project:view`.
+         */
+        get: operations["batchProjects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/projects/filter": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Projects based on filters
+         * @description The projects that you may see and that fit all that is sent.
+         *
+         *     Needs the permission `project:view`.
+         */
+        get: operations["filterProjects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/projects/recent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Recent Projects for a User
+         * @description Those that you opened last, newest first: created_on is when you did.
+         *
+         *     Needs the permission `project:view`.
+         */
+        get: operations["listRecentProjects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/projects/with-teams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Projects with Team Details
+         * @description The projects that you may see, with their teams in full.
+         *
+         *     Needs the permission `project:view`.
+         */
+        get: operations["listProjectsWithTeams"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/projects/{project_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a Project
+         * @description Needs the permission `project:view`.
+         */
+        get: operations["getProject"];
+        /**
+         * Update a Project
+         * @description Changes only what is sent.
+         *
+         *     Needs the permission `project:edit`.
+         */
+        put: operations["updateProject"];
+        post?: never;
+        /**
+         * Delete a Project
+         * @description A project that has agents is refused with 409, and so is the organization's default project.
+         *
+         *     Needs the permission `project:delete`.
+         */
+        delete: operations["deleteProject"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/projects/{project_id}/agent-responses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Agent Responses using Project ID
+         * @description What the agents of the project were asked: your own in full; those of others for Admins of the project in the reduced form, and for Global Admins with the texts; for everybody else their own only. Reduced means without question, answer, sources, titles and comments: who asked which agent when, from where, how it ended, its votes, tokens and cost. What its owner cleared is always reduced for others.
+         *
+         *     Needs the permission `agent_response:view`.
+         */
+        get: operations["listProjectAgentResponses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/projects/{project_id}/recent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add a Recent Project for a User
+         * @description Puts the project on top of your list of recent ones, which keeps twenty.
+         *
+         *     Needs the permission `project:use`.
+         */
+        post: operations["createRecentProject"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/projects/{project_id}/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all Users in a Project
+         * @description Who belongs to it by themselves or through a team.
+         *
+         *     Needs the permission `project:view`.
+         */
+        get: operations["listProjectUsers"];
+        put?: never;
+        /**
+         * Add Users to a Project
+         * @description All of them or none. Who is a member already gets the role that is sent; the Owner stays Owner.
+         *
+         *     Needs the permission `project:manage`.
+         */
+        post: operations["addProjectUsers"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/projects/{project_id}/users/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a User from a Project
+         * @description Everybody may take out themselves, except the Owner. Who belongs to it through a team is refused with 409.
+         *
+         *     Needs the permission `project:manage`.
+         */
+        delete: operations["removeProjectUser"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/projects/{project_id}/users/{user_id}/role": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Update User Role in a Project
+         * @description The Owner stays Owner.
+         *
+         *     Needs the permission `project:manage`.
+         */
+        put: operations["updateProjectUserRole"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/projects/{project_id}/workflows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all Workflows for a Project
+         * @description There are none yet: the list is empty.
+         *
+         *     Needs the permission `project:view`.
+         */
+        get: operations["listProjectWorkflows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/teams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all Teams
+         * @description The teams that you may see: your own; Global Admins see all.
+         *
+         *     Needs the permission `team:view`.
+         */
+        get: operations["listTeams"];
+        put?: never;
+        /**
+         * Create a Team
+         * @description You become its Owner. A name can be used once in the organization.
+         *
+         *     Needs the permission `team:create`.
+         */
+        post: operations["createTeam"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/teams/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all Teams of the Authenticated User
+         * @description The teams that you belong to.
+         *
+         *     Needs the permission `team:view`.
+         */
+        get: operations["listMyTeams"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/teams/me/agents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all Agents of User's Team
+         * @description The agents in the projects of your teams, as far as you may see them.
+         *
+         *     Needs the permission `agent:view`.
+         */
+        get: operations["listMyTeamsAgents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/teams/recent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Recent Teams
+         * @description Those that you opened last, newest first: created_on is when you did.
+         *
+         *     Needs the permission `team:view`.
+         */
+        get: operations["listRecentTeams"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/teams/{team_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a Team
+         * @description Needs the permission `team:view`.
+         */
+        get: operations["getTeam"];
+        /**
+         * Update a Team
+         * @description Changes only what is sent.
+         *
+         *     Needs the permission `team:edit`.
+         */
+        put: operations["updateTeam"];
+        post?: never;
+        /**
+         * Delete a Team
+         * @description Its members and its grants on corpora go with it. A team that belongs to projects is refused with 409.
+         *
+         *     Needs the permission `team:delete`.
+         */
+        delete: operations["deleteTeam"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/teams/{team_id}/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all Projects of a Team
+         * @description Of its projects those that you may see.
+         *
+         *     Needs the permission `project:view`.
+         */
+        get: operations["listTeamProjects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/teams/{team_id}/recent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create a Recent Team
+         * @description Puts the team on top of your list of recent ones, which keeps twenty.
+         *
+         *     Needs the permission `team:use`.
+         */
+        post: operations["createRecentTeam"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/teams/{team_id}/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all Users in a Team
+         * @description Needs the permission `team:view`.
+         */
+        get: operations["listTeamUsers"];
+        put?: never;
+        /**
+         * Add Users to a Team
+         * @description All of them or none. Who is a member already gets the role that is sent; the Owner stays Owner.
+         *
+         *     Needs the permission `team:manage`.
+         */
+        post: operations["addTeamUsers"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/teams/{team_id}/users/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove User from Team
+         * @description Everybody may take out themselves, except the Owner.
+         *
+         *     Needs the permission `team:manage`.
+         */
+        delete: operations["removeTeamUser"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/teams/{team_id}/users/{user_id}/role": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Update User Role in Team
+         * @description The Owner stays Owner.
+         *
+         *     Needs the permission `team:manage`.
+         */
+        put: operations["updateTeamUserRole"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all Users
+         * @description The people of your organization.
+         *
+         *     Needs the permission `user:view`.
+         */
+        get: operations["listUsers"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete multiple Users
+         * @description Deletes those that you may, and answers for each id what became of it.
+         *
+         *     Needs the permission `user:delete`.
+         */
+        delete: operations["deleteUsers"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/users/by-email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a specific User by user_email
+         * @description For admins, and oneself.
+         *
+         *     Needs the permission `user:view`.
+         */
+        get: operations["getUserByEmail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/users/me": {
         parameters: {
             query?: never;
@@ -784,6 +2534,320 @@ export interface paths {
          *     Needs the permission `user:view`.
          */
         get: operations["getMe"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/users/me/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get User Projects
+         * @description The projects that you belong to, by yourself or through a team, and the default one.
+         *
+         *     Needs the permission `project:view`.
+         */
+        get: operations["listMyProjects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/users/me/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get your sessions
+         * @description Where you are signed in.
+         *
+         *     Needs the permission `session:view`.
+         */
+        get: operations["listSessions"];
+        put?: never;
+        post?: never;
+        /**
+         * Sign out everywhere
+         * @description Ends your other sessions, or all of them.
+         *
+         *     Needs the permission `session:delete`.
+         */
+        delete: operations["endSessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/users/me/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End a session
+         * @description Its tokens stop working at once.
+         *
+         *     Needs the permission `session:delete`.
+         */
+        delete: operations["endSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/users/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a User
+         * @description Needs the permission `user:view`.
+         */
+        get: operations["getUser"];
+        /**
+         * Update a User
+         * @description Changes only what is sent. One's own name is one's own to change; who is active is for admins, and a role for Global Admins. Deactivating ends sessions, keys and open streams at once.
+         *
+         *     Needs the permission `user:edit`.
+         */
+        put: operations["updateUser"];
+        post?: never;
+        /**
+         * Delete a User
+         * @description Ends their sessions and keys and takes them out of teams, projects, agents and corpora. What they own stays. Oneself and the last Global Admin cannot be deleted.
+         *
+         *     Needs the permission `user:delete`.
+         */
+        delete: operations["deleteUser"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/users/{user_id}/agent-responses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Agent Responses of a User
+         * @description Conversations are their person's own: your own come in full; those of others only for Global Admins. Reduced means without question, answer, sources, titles and comments: who asked which agent when, from where, how it ended, its votes, tokens and cost. What its owner cleared is always reduced for others.
+         *
+         *     Needs the permission `agent_response:view`.
+         */
+        get: operations["listUserAgentResponses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/users/{user_id}/invitation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send an invitation again
+         * @description For somebody who has not signed in yet. Links that were mailed before stop working.
+         *
+         *     Needs the permission `user:manage`.
+         */
+        post: operations["inviteUserAgain"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/users/{user_id}/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Update Notifications by User ID
+         * @description Marks your notifications as read or unread: those that are named, or all. The user has to be yourself.
+         *
+         *     Needs the permission `notification:use`.
+         */
+        put: operations["updateUserNotifications"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/users/{user_id}/permissions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all User Permissions
+         * @description The role, the permission sets and the rights that a person holds. One's own, or for admins anybody's.
+         *
+         *     Needs the permission `permission:view`.
+         */
+        get: operations["listUserPermissions"];
+        put?: never;
+        /**
+         * Create a new User Organization Permission
+         * @description Gives a role, which replaces the present one, a permission set or a right.
+         *
+         *     Needs the permission `permission:manage`.
+         */
+        post: operations["createUserPermission"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/users/{user_id}/permissions/{permission_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Update the Organization Permission of a User
+         * @description Changes it to another of its kind: a role, a permission set or a right.
+         *
+         *     Needs the permission `permission:manage`.
+         */
+        put: operations["updateUserPermission"];
+        post?: never;
+        /**
+         * Delete a User Organization Permission
+         * @description Without a role of an admin a person is a User.
+         *
+         *     Needs the permission `permission:manage`.
+         */
+        delete: operations["deleteUserPermission"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/users/{user_id}/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Projects of a User
+         * @description The projects that they belong to, as far as you may see them too.
+         *
+         *     Needs the permission `project:view`.
+         */
+        get: operations["listUserProjects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/users/{user_id}/rights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the effective rights of a User
+         * @description What somebody may do and why: to every kind of thing, as far as each one of them allows, or with resource and id to that one. About oneself; administrators ask about everybody, as far as they see the thing themselves.
+         *
+         *     Needs the permission `permission:view`.
+         */
+        get: operations["getUserRights"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/users/{user_id}/workflow-tables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all Workflow Tables for a User
+         * @description There are none yet: the list is empty.
+         *
+         *     Needs the permission `user:view`.
+         */
+        get: operations["listUserWorkflowTables"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/users/{user_id}/workflows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all Workflows for a User
+         * @description There are none yet: the list is empty.
+         *
+         *     Needs the permission `user:view`.
+         */
+        get: operations["listUserWorkflows"];
         put?: never;
         post?: never;
         delete?: never;
@@ -836,6 +2900,72 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth-service/api/v2/login/azure/exchange-token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Exchange a Microsoft ID token for access tokens
+         * @description The token must have been made for this server's registration at Microsoft.
+         *
+         *     Public: what is in the body is the proof.
+         */
+        post: operations["exchangeAzureToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth-service/api/v2/login/passwordless/exchange-tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Exchange Passwordless Token for Access Tokens
+         * @description For programs.
+         *
+         *     Public: what is in the body is the proof.
+         */
+        post: operations["exchangePasswordlessToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth-service/api/v2/login/passwordless/request-token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Request Passwordless Exchange Token
+         * @description Mails a token that a program exchanges for access tokens; it works once, for ten minutes. Answers alike, and as fast, whether or not somebody has the address.
+         *
+         *     Public: it is how one gets credentials.
+         */
+        post: operations["requestPasswordlessToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth-service/api/v2/logout": {
         parameters: {
             query?: never;
@@ -849,7 +2979,7 @@ export interface paths {
          * Sign out
          * @description Ends the session that is used, and takes the console's cookie away.
          *
-         *     Needs the permission `user:view`.
+         *     Needs the permission `session:delete`.
          */
         post: operations["signOut"];
         delete?: never;
@@ -880,6 +3010,138 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth-service/api/v2/sso/{provider}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Come back from an issuer
+         * @description Gives the console's cookie and sends the browser to where it wanted to go, or back to the sign-in page with the reason.
+         *
+         *     Public: what the issuer sends is the proof.
+         */
+        get: operations["finishSingleSignOn"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth-service/api/v2/sso/{provider}/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sign in at an issuer
+         * @description Sends the browser to the issuer; when that cannot be, back to the sign-in page with the reason.
+         *
+         *     Public: it is how one gets credentials.
+         */
+        get: operations["beginSingleSignOn"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth-service/api/v2/users/accept-invitation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept an invitation
+         * @description Takes the token of the mailed link, chooses the first password and signs in.
+         *
+         *     Public: what is in the body is the proof.
+         */
+        post: operations["acceptInvitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth-service/api/v2/users/forgot-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a new password
+         * @description Mails a link with which a new password is chosen; it works once, for an hour. Answers alike, and as fast, whether or not somebody has the address.
+         *
+         *     Public: it is how one gets credentials.
+         */
+        post: operations["forgotPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth-service/api/v2/users/me/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Update Own Password
+         * @description Ends all your other sessions.
+         *
+         *     Needs the permission `user:edit`.
+         */
+        patch: operations["updateOwnPassword"];
+        trace?: never;
+    };
+    "/auth-service/api/v2/users/passwordless-auth": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a code and a link to sign in
+         * @description Mails a code of six characters and a link, which work once, for ten minutes. Answers alike, and as fast, whether or not somebody has the address.
+         *
+         *     Public: it is how one gets credentials.
+         */
+        post: operations["requestSignInCode"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth-service/api/v2/users/refresh-access-token": {
         parameters: {
             query?: never;
@@ -896,6 +3158,116 @@ export interface paths {
          *     Public: the access token in the Authorization header is checked by the operation itself.
          */
         post: operations["refreshAccessToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth-service/api/v2/users/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Register User
+         * @description Makes an account in the organization that has the domain of the address, where the server allows it. The account is active once the link is followed that is mailed to the address. Answers alike whether or not the address is known.
+         *
+         *     Public: it is how one gets an account, where the server's settings allow it.
+         */
+        post: operations["registerUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth-service/api/v2/users/reset-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Choose a new password
+         * @description Takes the token of the mailed link. Ends all sessions of the person.
+         *
+         *     Public: the mailed token is the proof.
+         */
+        post: operations["resetPassword"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth-service/api/v2/users/validate-magic-link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign in with a mailed link
+         * @description Takes the token of the link.
+         *
+         *     Public: what is in the body is the proof.
+         */
+        post: operations["useMagicLink"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth-service/api/v2/users/verify-email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm the address of a registration
+         * @description Takes the token of the mailed link, activates the account and signs in.
+         *
+         *     Public: what is in the body is the proof.
+         */
+        post: operations["confirmRegistration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth-service/api/v2/users/verify-otp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign in with a mailed code
+         * @description A code can be tried five times.
+         *
+         *     Public: what is in the body is the proof.
+         */
+        post: operations["useSignInCode"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1026,6 +3398,15 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AccessingBody: {
+            /**
+             * @description Only me: the owner and the people added. Team: also the members of the project and of its teams. Everyone: the organization. Public: also anyone with the share link.
+             * @enum {string}
+             */
+            access: "Only me" | "Team" | "Everyone" | "Public";
+        } & {
+            [key: string]: unknown;
+        };
         Agent: {
             /** @enum {string} */
             access: "Only me" | "Team" | "Everyone" | "Public";
@@ -1058,7 +3439,7 @@ export interface components {
             language: string;
             /**
              * Format: int64
-             * @description Id of a model configuration; null for the server's model.
+             * @description Id of a model configuration; null for what answers in the organization.
              */
             llm_config: number | null;
             /** @description Name of the model at the server's provider; empty for its default. */
@@ -1141,6 +3522,11 @@ export interface components {
             domain?: string | null;
             industry_area?: string | null;
             language?: string | null;
+            /**
+             * Format: int64
+             * @description Id of one of the organization's model configurations; 0 for what answers in the organization.
+             */
+            llm_config_id?: number | null;
             /** @description Name of a model at the server's provider; empty for its default. */
             model?: string | null;
             name: string;
@@ -1171,10 +3557,47 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        AgentInATeam: {
+            /** Format: int64 */
+            id: number;
+            name: string;
+            /** @enum {string} */
+            role: "Owner" | "Admin" | "Member";
+        } & {
+            [key: string]: unknown;
+        };
         AgentInstruction: {
             /** Format: int64 */
             id: number;
             instruction: string;
+        } & {
+            [key: string]: unknown;
+        };
+        AgentJoined: {
+            users: components["schemas"]["AgentMembership"][];
+        } & {
+            [key: string]: unknown;
+        };
+        AgentJoining: {
+            /**
+             * @description Who is new becomes a Member when it is left out; who was added already keeps their role.
+             * @enum {string|null}
+             */
+            role?: "Admin" | "Member" | null;
+            /**
+             * Format: int64
+             * @description The person to add.
+             */
+            user_id?: number | null;
+            /** @description Or several; all or none are added. */
+            user_ids?: number[] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        AgentMembership: {
+            /** @enum {string} */
+            role: "Owner" | "Admin" | "Member";
+            user: components["schemas"]["PermissionPerson"];
         } & {
             [key: string]: unknown;
         };
@@ -1205,6 +3628,11 @@ export interface components {
             domain?: string | null;
             industry_area?: string | null;
             language?: string | null;
+            /**
+             * Format: int64
+             * @description Id of one of the organization's model configurations; 0 for what answers in the organization.
+             */
+            llm_config_id?: number | null;
             /** @description Name of a model at the server's provider; empty for its default. */
             model?: string | null;
             name?: string | null;
@@ -1235,10 +3663,51 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        AgentShared: {
+            reason: string;
+            /** @enum {string} */
+            role: "Owner" | "Admin" | "Member";
+            user: components["schemas"]["PermissionPerson"];
+        } & {
+            [key: string]: unknown;
+        };
+        AgentSharing: {
+            /** @enum {string} */
+            access: "Only me" | "Team" | "Everyone" | "Public";
+            /** Format: int64 */
+            agent_id: number;
+            /** @description Where anyone may ask it; null while there is none. */
+            share_link: string | null;
+            /** @description Its owner and the first 200 people who were added, whatever the access is. */
+            shared_with: components["schemas"]["AgentShared"][];
+        } & {
+            [key: string]: unknown;
+        };
         AgentShort: {
             agent_name: string;
             /** Format: int64 */
             id: number;
+        } & {
+            [key: string]: unknown;
+        };
+        AgentStaff: {
+            /** @enum {string} */
+            access: "Only me" | "Team" | "Everyone" | "Public";
+            agent: components["schemas"]["AgentShort"];
+            /** @description The owner first; at most 100. */
+            users: components["schemas"]["AgentMembership"][];
+            /** Format: int64 */
+            users_count: number;
+        } & {
+            [key: string]: unknown;
+        };
+        AgentTeamRole: {
+            /**
+             * @description The strongest; null when you are in none of the teams.
+             * @enum {string|null}
+             */
+            role: "Owner" | "Admin" | "Member" | null;
+            teams: components["schemas"]["AgentInATeam"][];
         } & {
             [key: string]: unknown;
         };
@@ -1250,9 +3719,66 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        AgentUserRights: {
+            agent: components["schemas"]["AgentShort"];
+            permissions: components["schemas"]["PermissionVerdict"][];
+            user: components["schemas"]["PermissionPerson"];
+        } & {
+            [key: string]: unknown;
+        };
         AppUserBody: {
             email: string;
             full_name?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        AuditEvent: {
+            /** @description The operation's id, or what was done. */
+            action: string;
+            actor: string;
+            /** @description Where the request came from. */
+            address: string;
+            /** @description How they proved themselves. */
+            carrier: string;
+            /** Format: date-time */
+            created_on: string;
+            /** @description What was sent; secrets are masked. */
+            detail: unknown;
+            hash: string;
+            /** Format: int64 */
+            id: number;
+            /** @description The hash of the event before. */
+            previous: string;
+            request_id: string;
+            resource: string;
+            resource_id: string;
+            /**
+             * Format: int64
+             * @description Counts the events of the organization, without gaps.
+             */
+            seq: number;
+            /**
+             * Format: int64
+             * @description 0 for the server itself, or somebody unknown.
+             */
+            user_id: number;
+        } & {
+            [key: string]: unknown;
+        };
+        AuditlogVerdict: {
+            /**
+             * Format: int64
+             * @description That were found in order.
+             */
+            events: number;
+            intact: boolean;
+            /** @description Where the chain is broken; empty when it is not. */
+            problem: string;
+        } & {
+            [key: string]: unknown;
+        };
+        ChangeBody: {
+            is_active: boolean;
         } & {
             [key: string]: unknown;
         };
@@ -1368,6 +3894,49 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        CorpusGrant: {
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
+            /**
+             * Format: int64
+             * @description Null for the owner, who stays.
+             */
+            id: number | null;
+            /** @enum {string} */
+            role: "Owner" | "Admin" | "Editor" | "Viewer";
+            /** @description The team, whose members it follows; left out when it is a person's. */
+            team?: components["schemas"]["CorpusGrantedTeam"];
+            /** @description The person; left out when it is a team's. */
+            user?: components["schemas"]["PermissionPerson"];
+        } & {
+            [key: string]: unknown;
+        };
+        CorpusGrantedTeam: {
+            /** Format: int64 */
+            id: number;
+            name: string;
+        } & {
+            [key: string]: unknown;
+        };
+        CorpusGranting: {
+            /**
+             * @description Viewer sees it and searches it, Editor changes it and its documents, Admin also says who else may, and deletes it.
+             * @enum {string}
+             */
+            role: "Viewer" | "Editor" | "Admin";
+            /**
+             * Format: int64
+             * @description Instead of a person: all members of the team, as they come and go.
+             */
+            team_id?: number | null;
+            /** @description Instead of user_id. */
+            user_email?: string | null;
+            /** Format: int64 */
+            user_id?: number | null;
+        } & {
+            [key: string]: unknown;
+        };
         CorpusMode: {
             /**
              * Format: int64
@@ -1474,6 +4043,17 @@ export interface components {
             version: number;
             /** @description What could not be read of it. */
             warnings: string[];
+        } & {
+            [key: string]: unknown;
+        };
+        CreateUserPermissionRequest: {
+            /**
+             * Format: int64
+             * @description Your own.
+             */
+            organization_id?: number | null;
+            /** @description The name of a role or a permission set, or a right such as agent:edit. */
+            permission: string;
         } & {
             [key: string]: unknown;
         };
@@ -1649,6 +4229,51 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        EnvelopeAgentJoined: {
+            data: components["schemas"]["AgentJoined"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeAgentSharing: {
+            data: components["schemas"]["AgentSharing"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeAgentTeamRole: {
+            data: components["schemas"]["AgentTeamRole"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeAgentUserRights: {
+            data: components["schemas"]["AgentUserRights"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeAuditlogVerdict: {
+            data: components["schemas"]["AuditlogVerdict"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
         EnvelopeCollection: {
             data: components["schemas"]["Collection"];
             /** @description What was done, in words for people. */
@@ -1669,6 +4294,15 @@ export interface components {
         };
         EnvelopeCorpusFoundList: {
             data: components["schemas"]["CorpusFoundList"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeCorpusGrant: {
+            data: components["schemas"]["CorpusGrant"];
             /** @description What was done, in words for people. */
             message: string;
             /** @description Always true here. */
@@ -1721,9 +4355,153 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        EnvelopeFeatureFlag: {
+            data: components["schemas"]["FeatureFlag"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeFeatureFlags: {
+            data: components["schemas"]["FeatureFlags"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeModelConfiguration: {
+            data: components["schemas"]["ModelConfiguration"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeModelDeployment: {
+            data: components["schemas"]["ModelDeployment"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeModelSummary: {
+            data: components["schemas"]["ModelSummary"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeModelTrial: {
+            data: components["schemas"]["ModelTrial"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
         EnvelopeNothing: {
             /** @description Always null. */
             data: null;
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeNotifyMarked: {
+            data: components["schemas"]["NotifyMarked"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeNotifyNotification: {
+            data: components["schemas"]["NotifyNotification"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeNotifyUnread: {
+            data: components["schemas"]["NotifyUnread"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeOrgJoined: {
+            data: components["schemas"]["OrgJoined"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeOrgLogo: {
+            data: components["schemas"]["OrgLogo"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeOrgMembership: {
+            data: components["schemas"]["OrgMembership"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeOrganization: {
+            data: components["schemas"]["Organization"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopePermissionRights: {
+            data: components["schemas"]["PermissionRights"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopePermissionSet: {
+            data: components["schemas"]["PermissionSet"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeProject: {
+            data: components["schemas"]["Project"];
             /** @description What was done, in words for people. */
             message: string;
             /** @description Always true here. */
@@ -1803,6 +4581,33 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        EnvelopeSigninAttempt: {
+            data: components["schemas"]["SigninAttempt"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeSigninFlags: {
+            data: components["schemas"]["SigninFlags"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeTeam: {
+            data: components["schemas"]["Team"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
         EnvelopeThread: {
             data: components["schemas"]["Thread"];
             /** @description What was done, in words for people. */
@@ -1830,8 +4635,8 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        EnvelopeUserFlags: {
-            data: components["schemas"]["UserFlags"];
+        EnvelopeUserNewKey: {
+            data: components["schemas"]["UserNewKey"];
             /** @description What was done, in words for people. */
             message: string;
             /** @description Always true here. */
@@ -1839,8 +4644,17 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        EnvelopeUserNewKey: {
-            data: components["schemas"]["UserNewKey"];
+        EnvelopeUserPermission: {
+            data: components["schemas"]["UserPermission"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeUserResults: {
+            data: components["schemas"]["UserResults"];
             /** @description What was done, in words for people. */
             message: string;
             /** @description Always true here. */
@@ -1867,6 +4681,19 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        ExchangeAzureTokenRequest: {
+            id_token: string;
+        } & {
+            [key: string]: unknown;
+        };
+        ExchangePasswordlessTokenRequest: {
+            /** @description When sent, the token must have been mailed to it. */
+            email?: string | null;
+            /** @description As it was mailed. */
+            token: string;
+        } & {
+            [key: string]: unknown;
+        };
         FailField: {
             /** @description Where the problem is, as a dotted path. */
             field: string;
@@ -1885,6 +4712,305 @@ export interface components {
             message: string;
             /** @description Always false here. */
             success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        FeatureFlag: {
+            description: string;
+            is_active: boolean;
+            name: string;
+        } & {
+            [key: string]: unknown;
+        };
+        FeatureFlags: {
+            items: components["schemas"]["FeatureFlag"][];
+        } & {
+            [key: string]: unknown;
+        };
+        ManyBody: {
+            user_ids: number[];
+        } & {
+            [key: string]: unknown;
+        };
+        MarkingBody: {
+            is_read?: boolean | null;
+        } & {
+            [key: string]: unknown;
+        };
+        ModelConfiguration: {
+            /**
+             * Format: double
+             * @description US dollars a million tokens.
+             */
+            completion_price: number;
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
+            /** @description Empty for the provider's own. */
+            endpoint: string;
+            /** @description Whether a key is stored; it is never shown. */
+            has_key: boolean;
+            /** Format: int64 */
+            id: number;
+            /** @description Whether it answers for the organization. */
+            is_active: boolean;
+            model: string;
+            modified_by: string;
+            /** Format: date-time */
+            modified_on: string;
+            name: string;
+            parameters: components["schemas"]["ModelParameters"];
+            /**
+             * Format: double
+             * @description US dollars a million tokens.
+             */
+            prompt_price: number;
+            /** @enum {string} */
+            provider: "openai" | "anthropic" | "offline";
+        } & {
+            [key: string]: unknown;
+        };
+        ModelDeployment: {
+            /** Format: int64 */
+            configuration_id: number | null;
+            model: string;
+            /** @enum {string} */
+            provider: "openai" | "anthropic" | "offline";
+            /** @enum {string} */
+            source: "server settings" | "configuration";
+        } & {
+            [key: string]: unknown;
+        };
+        ModelDraft: {
+            /**
+             * Format: double
+             * @description US dollars a million tokens.
+             */
+            completion_price?: number | null;
+            /** @description The address up to and without /chat/completions or /v1/messages; empty for the provider's own. It has to be on the public internet. */
+            endpoint?: string | null;
+            /** @description true makes it answer for the organization instead of the one before; false gives back to the server's model. */
+            is_active?: boolean | null;
+            /** @description Stored encrypted and never shown; empty takes it away. */
+            key?: string | null;
+            /** @description As the provider names it. */
+            model?: string | null;
+            name: string;
+            parameters?: components["schemas"]["ModelParameters"] | null;
+            /**
+             * Format: double
+             * @description US dollars a million tokens.
+             */
+            prompt_price?: number | null;
+            /**
+             * @description openai is for whatever speaks its chat completions.
+             * @enum {string}
+             */
+            provider: "openai" | "anthropic" | "offline";
+        } & {
+            [key: string]: unknown;
+        };
+        ModelParameters: {
+            /**
+             * Format: int64
+             * @description The most tokens of an answer.
+             */
+            max_tokens?: number | null;
+            /**
+             * Format: double
+             * @description Where the agent sets none.
+             */
+            temperature?: number | null;
+        } & {
+            [key: string]: unknown;
+        };
+        ModelPatch: {
+            /**
+             * Format: double
+             * @description US dollars a million tokens.
+             */
+            completion_price?: number | null;
+            /** @description The address up to and without /chat/completions or /v1/messages; empty for the provider's own. It has to be on the public internet. */
+            endpoint?: string | null;
+            /** @description true makes it answer for the organization instead of the one before; false gives back to the server's model. */
+            is_active?: boolean | null;
+            /** @description Stored encrypted and never shown; empty takes it away. */
+            key?: string | null;
+            /** @description As the provider names it. */
+            model?: string | null;
+            name?: string | null;
+            parameters?: components["schemas"]["ModelParameters"] | null;
+            /**
+             * Format: double
+             * @description US dollars a million tokens.
+             */
+            prompt_price?: number | null;
+            /** @enum {string|null} */
+            provider?: "openai" | "anthropic" | "offline" | null;
+        } & {
+            [key: string]: unknown;
+        };
+        ModelSummary: {
+            /** Format: int64 */
+            id: number;
+            is_active: boolean;
+            model: string;
+            name: string;
+            /** @enum {string} */
+            provider: "openai" | "anthropic" | "offline";
+        } & {
+            [key: string]: unknown;
+        };
+        ModelTrial: {
+            /** Format: double */
+            duration_ms: number;
+            /** @description What it answered, or why it did not. */
+            message: string;
+            /** @description As the provider names it. */
+            model: string;
+            ok: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        NotifyDraft: {
+            /**
+             * @description info unless sent.
+             * @enum {string|null}
+             */
+            level?: "info" | "success" | "warning" | "error" | null;
+            /** @description A path on this server such as /agents/7, or an https address. */
+            link?: string | null;
+            message: string;
+            /** Format: int64 */
+            team_id?: number | null;
+            title: string;
+            /** Format: int64 */
+            user_id?: number | null;
+        } & {
+            [key: string]: unknown;
+        };
+        NotifyMarked: {
+            /** Format: int64 */
+            updated: number;
+        } & {
+            [key: string]: unknown;
+        };
+        NotifyMarks: {
+            /** @description true unless sent. */
+            is_read?: boolean | null;
+            /** @description All of yours unless sent; an empty list is none. */
+            notification_ids?: number[] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        NotifyNotification: {
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
+            /** Format: int64 */
+            id: number;
+            /** @description Whether you have read it. */
+            is_read: boolean;
+            /** @enum {string} */
+            level: "info" | "success" | "warning" | "error";
+            /** @description A path on this server, an https address, or empty. */
+            link: string;
+            message: string;
+            modified_by: string;
+            /** Format: date-time */
+            modified_on: string;
+            recipient: components["schemas"]["NotifyRecipient"];
+            title: string;
+        } & {
+            [key: string]: unknown;
+        };
+        NotifyRecipient: {
+            /**
+             * Format: int64
+             * @description Of the user, team or organization.
+             */
+            id: number;
+            /** @enum {string} */
+            kind: "user" | "team" | "organization";
+        } & {
+            [key: string]: unknown;
+        };
+        NotifyUnread: {
+            /** Format: int64 */
+            unread: number;
+        } & {
+            [key: string]: unknown;
+        };
+        OrgJoined: {
+            users: components["schemas"]["OrgMembership"][];
+        } & {
+            [key: string]: unknown;
+        };
+        OrgJoiner: {
+            /** @enum {string|null} */
+            role?: "Admin" | "Member" | null;
+            /** Format: int64 */
+            user_id: number;
+        } & {
+            [key: string]: unknown;
+        };
+        OrgJoining: {
+            /**
+             * @description Of user_ids. Who is new becomes a Member when it is left out; who belongs to it already keeps their role.
+             * @enum {string|null}
+             */
+            role?: "Admin" | "Member" | null;
+            /** @description People to add, all with the role beside. */
+            user_ids?: number[] | null;
+            /** @description People to add, each with a role of their own. */
+            users?: components["schemas"]["OrgJoiner"][] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        OrgLogo: {
+            /** @enum {string} */
+            media_type: "image/png" | "image/jpeg" | "image/webp";
+            /** Format: int64 */
+            size: number;
+        } & {
+            [key: string]: unknown;
+        };
+        OrgMembership: {
+            /** @enum {string} */
+            role: "Owner" | "Admin" | "Member";
+            user: components["schemas"]["OrgPerson"];
+            /** @description Whether they belong to it only because a team of theirs does; always false for a team. */
+            via_teams: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        OrgPatch: {
+            domain?: string | null;
+            org_name?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        OrgPerson: {
+            email: string;
+            first_name: string;
+            full_name: string;
+            /** Format: int64 */
+            id: number;
+            last_name: string;
+        } & {
+            [key: string]: unknown;
+        };
+        OrgRole: {
+            /** @enum {string} */
+            role: "Admin" | "Member";
+        } & {
+            [key: string]: unknown;
+        };
+        Organization: {
+            domain: string;
+            /** Format: int64 */
+            id: number;
+            org_name: string;
         } & {
             [key: string]: unknown;
         };
@@ -1909,6 +5035,228 @@ export interface components {
              * @description Pages there are.
              */
             total_pages: number;
+        } & {
+            [key: string]: unknown;
+        };
+        PasswordsBody: {
+            current_password: string;
+            /** @description At least 8 characters, upper and lower case, and on no list of leaked passwords. */
+            new_password: string;
+        } & {
+            [key: string]: unknown;
+        };
+        PermissionDraft: {
+            description?: string | null;
+            name: string;
+            rules: components["schemas"]["PermissionRule"][];
+        } & {
+            [key: string]: unknown;
+        };
+        PermissionPatch: {
+            description?: string | null;
+            name?: string | null;
+            /** @description Replaces the list. */
+            rules?: components["schemas"]["PermissionRule"][] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        PermissionPerson: {
+            email: string;
+            first_name: string;
+            /** Format: int64 */
+            id: number;
+            last_name: string;
+        } & {
+            [key: string]: unknown;
+        };
+        PermissionReach: {
+            actions: components["schemas"]["PermissionWhy"][];
+            /**
+             * @description In the organization.
+             * @enum {string}
+             */
+            role: "Global Admin" | "Application Admin" | "User";
+            user: components["schemas"]["PermissionPerson"];
+        } & {
+            [key: string]: unknown;
+        };
+        PermissionRight: {
+            /** @enum {string} */
+            action: "view" | "use" | "create" | "edit" | "delete" | "manage";
+            allowed: boolean;
+            reason: string;
+            resource: string;
+        } & {
+            [key: string]: unknown;
+        };
+        PermissionRights: {
+            rights: components["schemas"]["PermissionRight"][];
+            /** @enum {string} */
+            role: "Global Admin" | "Application Admin" | "User";
+            user: components["schemas"]["PermissionPerson"];
+        } & {
+            [key: string]: unknown;
+        };
+        PermissionRule: {
+            /**
+             * @description A rule to do anything to a thing is a rule to see it.
+             * @enum {string}
+             */
+            action: "view" | "use" | "create" | "edit" | "delete" | "manage";
+            /** @description What it is about, such as agent. */
+            resource: string;
+            /**
+             * @description How far it reaches; the whole organization when not given.
+             * @enum {string|null}
+             */
+            scope?: "organization" | "project" | "team" | null;
+            /**
+             * Format: int64
+             * @description Id of the project or team.
+             */
+            scope_id?: number | null;
+        } & {
+            [key: string]: unknown;
+        };
+        PermissionSet: {
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
+            description: string;
+            /**
+             * Format: int64
+             * @description How many people hold it.
+             */
+            held_by: number;
+            /** Format: int64 */
+            id: number;
+            modified_by: string;
+            /** Format: date-time */
+            modified_on: string;
+            name: string;
+            rules: components["schemas"]["PermissionRule"][];
+        } & {
+            [key: string]: unknown;
+        };
+        PermissionVerdict: {
+            /** @enum {string} */
+            action: "view" | "use" | "create" | "edit" | "delete" | "manage";
+            allowed: boolean;
+            reason: string;
+        } & {
+            [key: string]: unknown;
+        };
+        PermissionWhy: {
+            /** @enum {string} */
+            action: "view" | "use" | "edit" | "delete" | "manage";
+            reason: string;
+        } & {
+            [key: string]: unknown;
+        };
+        Project: {
+            /** Format: int64 */
+            agents_count: number;
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
+            description: string;
+            /** Format: int64 */
+            id: number;
+            /** @description Whether agents go here whose maker names no project. Everybody in the organization sees it. */
+            is_default: boolean;
+            is_deleted: boolean;
+            /**
+             * Format: int64
+             * @description The members of its teams included.
+             */
+            members_count: number;
+            modified_by: string;
+            /** Format: date-time */
+            modified_on: string;
+            name: string;
+            /**
+             * @description Yours in it; null when you are no member.
+             * @enum {string|null}
+             */
+            role: "Owner" | "Admin" | "Member" | null;
+            /** @description Its teams, as far as you may see them. */
+            teams: components["schemas"]["ProjectTeamName"][];
+        } & {
+            [key: string]: unknown;
+        };
+        ProjectDetailed: {
+            /** Format: int64 */
+            agents_count: number;
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
+            description: string;
+            /** Format: int64 */
+            id: number;
+            /** @description Whether agents go here whose maker names no project. Everybody in the organization sees it. */
+            is_default: boolean;
+            is_deleted: boolean;
+            /**
+             * Format: int64
+             * @description The members of its teams included.
+             */
+            members_count: number;
+            modified_by: string;
+            /** Format: date-time */
+            modified_on: string;
+            name: string;
+            /**
+             * @description Yours in it; null when you are no member.
+             * @enum {string|null}
+             */
+            role: "Owner" | "Admin" | "Member" | null;
+            /** @description Its teams, as far as you may see them. */
+            teams: components["schemas"]["Team"][];
+        } & {
+            [key: string]: unknown;
+        };
+        ProjectDraft: {
+            description?: string | null;
+            name: string;
+            /** @description Teams whose members are to be Members of it. */
+            team_ids?: number[] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        ProjectPatch: {
+            description?: string | null;
+            name?: string | null;
+            /** @description Replaces the teams; an empty list takes all out. Needs the permission to manage the project. */
+            team_ids?: number[] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        ProjectTeamName: {
+            /** Format: int64 */
+            id: number;
+            name: string;
+        } & {
+            [key: string]: unknown;
+        };
+        ProjectWorkflow: {
+            /** Format: int64 */
+            id: number;
+            name: string;
+        } & {
+            [key: string]: unknown;
+        };
+        RegrantingBody: {
+            /** @enum {string} */
+            role: "Viewer" | "Editor" | "Admin";
+        } & {
+            [key: string]: unknown;
+        };
+        RequestSignInCodeRequest: {
+            email: string;
+            /** @description A path on this server to go to afterwards. */
+            next?: string | null;
+            /** @description Of the attempt that this one replaces. */
+            otp_session_id?: string | null;
         } & {
             [key: string]: unknown;
         };
@@ -2037,6 +5385,39 @@ export interface components {
             is_upvote: boolean;
             /** Format: date-time */
             modified_on: string;
+        } & {
+            [key: string]: unknown;
+        };
+        ResponseListed: {
+            agent: components["schemas"]["AgentShort"];
+            /**
+             * Format: int64
+             * @description The same as id.
+             */
+            chatlog_id: number;
+            comments: components["schemas"]["ResponseComment"][];
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
+            feedback: components["schemas"]["ResponseFeedback"][];
+            /** Format: int64 */
+            id: number;
+            is_cleared: boolean;
+            /** @description Whether its texts are left out: question, answer, sources, titles and comments. */
+            is_reduced: boolean;
+            modified_by: string;
+            /** Format: date-time */
+            modified_on: string;
+            /** @description The program that asked. */
+            query_source: string;
+            question: string;
+            response: components["schemas"]["ResponseResult"];
+            /** @description Empty unless include_steps is true. */
+            response_steps: components["schemas"]["ResponseStep"][];
+            /** @enum {string} */
+            state: "running" | "completed" | "stopped" | "failed";
+            thread: components["schemas"]["ResponseThreadName"];
+            user: components["schemas"]["ThreadPerson"];
         } & {
             [key: string]: unknown;
         };
@@ -2288,6 +5669,78 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        SigninAddress: {
+            email: string;
+        } & {
+            [key: string]: unknown;
+        };
+        SigninAttempt: {
+            /** @description To be sent with the code. */
+            otp_session_id: string;
+        } & {
+            [key: string]: unknown;
+        };
+        SigninChoice: {
+            /** @description At least 8 characters, upper and lower case, and on no list of leaked passwords. */
+            password: string;
+            /** @description As it was mailed. */
+            token: string;
+        } & {
+            [key: string]: unknown;
+        };
+        SigninFlag: {
+            is_active: boolean;
+            name: string;
+        } & {
+            [key: string]: unknown;
+        };
+        SigninFlags: {
+            items: components["schemas"]["SigninFlag"][];
+        } & {
+            [key: string]: unknown;
+        };
+        SigninToken: {
+            /** @description As it was mailed. */
+            token: string;
+        } & {
+            [key: string]: unknown;
+        };
+        Team: {
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
+            description: string;
+            /** Format: int64 */
+            id: number;
+            is_deleted: boolean;
+            /** Format: int64 */
+            members_count: number;
+            modified_by: string;
+            /** Format: date-time */
+            modified_on: string;
+            name: string;
+            /** Format: int64 */
+            projects_count: number;
+            /**
+             * @description Yours in it; null when you are no member.
+             * @enum {string|null}
+             */
+            role: "Owner" | "Admin" | "Member" | null;
+        } & {
+            [key: string]: unknown;
+        };
+        TeamDraft: {
+            description?: string | null;
+            name: string;
+        } & {
+            [key: string]: unknown;
+        };
+        TeamPatch: {
+            description?: string | null;
+            name?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
         Thread: {
             agent: components["schemas"]["AgentShort"];
             /** @description A name of the thread that no other has. */
@@ -2340,17 +5793,45 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        UpdateUserPermissionRequest: {
+            /** @description The name of a role or a permission set, or a right such as agent:edit. */
+            permission: string;
+        } & {
+            [key: string]: unknown;
+        };
+        UseSignInCodeRequest: {
+            /** @description Six characters, in upper or lower case. */
+            code: string;
+            otp_session_id: string;
+        } & {
+            [key: string]: unknown;
+        };
         User: {
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
             email: string;
             first_name: string;
             full_name: string;
             /** Format: int64 */
             id: number;
+            /**
+             * Format: date-time
+             * @description When they were last sent an invitation.
+             */
+            invited_on: string | null;
+            /** @description Whether they may act; who is not active cannot sign in. */
+            is_active: boolean;
             /** @description Whether they administer the organization in any way. */
             is_staff: boolean;
             /** @description Whether they are a Global Admin. */
             is_superuser: boolean;
             last_name: string;
+            /** Format: date-time */
+            last_sign_in_on: string | null;
+            modified_by: string;
+            /** Format: date-time */
+            modified_on: string;
             organization: components["schemas"]["UserOrganization"];
             /** @enum {string} */
             role: "Global Admin" | "Application Admin" | "User";
@@ -2367,14 +5848,26 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        UserFlag: {
-            is_active: boolean;
-            name: string;
+        UserInShort: {
+            /** Format: int64 */
+            id: number;
+            org_name: string;
         } & {
             [key: string]: unknown;
         };
-        UserFlags: {
-            items: components["schemas"]["UserFlag"][];
+        UserInvitation: {
+            email: string;
+            first_name?: string | null;
+            last_name?: string | null;
+            /** @description Without one they choose it by the invitation, or sign in another way. */
+            password?: string | null;
+            /**
+             * @description User when none is sent. Only Global Admins make admins.
+             * @enum {string|null}
+             */
+            role?: "Global Admin" | "Application Admin" | "User" | null;
+            /** @description Whether a mail invites them; it does unless this is false, when the server can send mail. */
+            send_invitation?: boolean | null;
         } & {
             [key: string]: unknown;
         };
@@ -2404,7 +5897,7 @@ export interface components {
             /** @description What it is for. */
             name: string;
             /** @description What it may do, as resource:action; all that you may when empty. Either half may be *. */
-            scopes?: ("*" | "organization:view" | "organization:use" | "organization:create" | "organization:edit" | "organization:delete" | "organization:*" | "user:view" | "user:use" | "user:create" | "user:edit" | "user:delete" | "user:*" | "api_key:view" | "api_key:use" | "api_key:create" | "api_key:edit" | "api_key:delete" | "api_key:*" | "project:view" | "project:use" | "project:create" | "project:edit" | "project:delete" | "project:*" | "agent:view" | "agent:use" | "agent:create" | "agent:edit" | "agent:delete" | "agent:*" | "corpus:view" | "corpus:use" | "corpus:create" | "corpus:edit" | "corpus:delete" | "corpus:*" | "document:view" | "document:use" | "document:create" | "document:edit" | "document:delete" | "document:*" | "chat_thread:view" | "chat_thread:use" | "chat_thread:create" | "chat_thread:edit" | "chat_thread:delete" | "chat_thread:*" | "agent_response:view" | "agent_response:use" | "agent_response:create" | "agent_response:edit" | "agent_response:delete" | "agent_response:*" | "*:view" | "*:use" | "*:create" | "*:edit" | "*:delete" | "*:*")[] | null;
+            scopes?: ("*" | "organization:view" | "organization:use" | "organization:create" | "organization:edit" | "organization:delete" | "organization:manage" | "organization:*" | "user:view" | "user:use" | "user:create" | "user:edit" | "user:delete" | "user:manage" | "user:*" | "permission:view" | "permission:use" | "permission:create" | "permission:edit" | "permission:delete" | "permission:manage" | "permission:*" | "session:view" | "session:use" | "session:create" | "session:edit" | "session:delete" | "session:manage" | "session:*" | "api_key:view" | "api_key:use" | "api_key:create" | "api_key:edit" | "api_key:delete" | "api_key:manage" | "api_key:*" | "team:view" | "team:use" | "team:create" | "team:edit" | "team:delete" | "team:manage" | "team:*" | "project:view" | "project:use" | "project:create" | "project:edit" | "project:delete" | "project:manage" | "project:*" | "agent:view" | "agent:use" | "agent:create" | "agent:edit" | "agent:delete" | "agent:manage" | "agent:*" | "corpus:view" | "corpus:use" | "corpus:create" | "corpus:edit" | "corpus:delete" | "corpus:manage" | "corpus:*" | "document:view" | "document:use" | "document:create" | "document:edit" | "document:delete" | "document:manage" | "document:*" | "chat_thread:view" | "chat_thread:use" | "chat_thread:create" | "chat_thread:edit" | "chat_thread:delete" | "chat_thread:manage" | "chat_thread:*" | "agent_response:view" | "agent_response:use" | "agent_response:create" | "agent_response:edit" | "agent_response:delete" | "agent_response:manage" | "agent_response:*" | "notification:view" | "notification:use" | "notification:create" | "notification:edit" | "notification:delete" | "notification:manage" | "notification:*" | "feature_flag:view" | "feature_flag:use" | "feature_flag:create" | "feature_flag:edit" | "feature_flag:delete" | "feature_flag:manage" | "feature_flag:*" | "llm_configuration:view" | "llm_configuration:use" | "llm_configuration:create" | "llm_configuration:edit" | "llm_configuration:delete" | "llm_configuration:manage" | "llm_configuration:*" | "audit_event:view" | "audit_event:use" | "audit_event:create" | "audit_event:edit" | "audit_event:delete" | "audit_event:manage" | "audit_event:*" | "*:view" | "*:use" | "*:create" | "*:edit" | "*:delete" | "*:manage" | "*:*")[] | null;
         } & {
             [key: string]: unknown;
         };
@@ -2432,6 +5925,87 @@ export interface components {
             /** Format: int64 */
             id: number;
             org_name: string;
+        } & {
+            [key: string]: unknown;
+        };
+        UserPatch: {
+            first_name?: string | null;
+            /** @description Whether they may act; changed by admins only, and never one's own. False ends their sessions, keys and streams. */
+            is_active?: boolean | null;
+            last_name?: string | null;
+            /**
+             * @description Changed by Global Admins only, and never one's own.
+             * @enum {string|null}
+             */
+            role?: "Global Admin" | "Application Admin" | "User" | null;
+        } & {
+            [key: string]: unknown;
+        };
+        UserPermission: {
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
+            /** Format: int64 */
+            id: number;
+            /** @enum {string} */
+            kind: "role" | "set" | "right";
+            modified_by: string;
+            /** Format: date-time */
+            modified_on: string;
+            organization: components["schemas"]["UserInShort"];
+            /** @description The name of the role or permission set, or the right as resource:action. */
+            permission: string;
+            /**
+             * Format: int64
+             * @description Of the permission set.
+             */
+            set_id: number | null;
+        } & {
+            [key: string]: unknown;
+        };
+        UserRegistration: {
+            email: string;
+            first_name?: string | null;
+            last_name?: string | null;
+            password: string;
+        } & {
+            [key: string]: unknown;
+        };
+        UserResult: {
+            /** Format: int64 */
+            id: number;
+            /** @description Why not, when it is not. */
+            message: string;
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        UserResults: {
+            /** @description One for each id, in the order sent. */
+            results: components["schemas"]["UserResult"][];
+        } & {
+            [key: string]: unknown;
+        };
+        UserSession: {
+            /** @description Where it was opened from. */
+            address: string;
+            /** @description The program, as it called itself. */
+            agent: string;
+            /** Format: date-time */
+            created_on: string;
+            /** Format: date-time */
+            expires_on: string;
+            /** Format: int64 */
+            id: number;
+            /** @description Whether it is the one that asks. */
+            is_current: boolean;
+            /**
+             * Format: date-time
+             * @description To half a minute.
+             */
+            last_used_on: string | null;
+            /** @description How it was opened: password, application, or what else signed in. */
+            way: string;
         } & {
             [key: string]: unknown;
         };
@@ -2775,6 +6349,51 @@ export interface operations {
             };
         };
     };
+    listAgentsUsers: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on, name, agent_name. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on" | "name" | "-name" | "agent_name" | "-agent_name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            agent_users: components["schemas"]["AgentStaff"][];
+                            pagination: components["schemas"]["Pagination"];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     listAgents: {
         parameters: {
             query?: {
@@ -2848,6 +6467,59 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EnvelopeAgent"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listAccessibleAgents: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on, name, agent_name. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on" | "name" | "-name" | "agent_name" | "-agent_name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+                /** @description Only agents with this access. */
+                access?: "Only me" | "Team" | "Everyone" | "Public";
+                /** @description Only agents with this status. */
+                status?: "Live" | "Inactive";
+                /** @description Only agents of this project. */
+                project_id?: number;
+                /** @description Only agents with this tag. */
+                tag?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            agents: components["schemas"]["Agent"][];
+                            pagination: components["schemas"]["Pagination"];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
                 };
             };
             /** @description Error */
@@ -2945,6 +6617,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getAgentAccess: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeAgentSharing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    updateAgentAccess: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessingBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeAgentSharing"];
                 };
             };
             /** @description Error */
@@ -3249,6 +6987,232 @@ export interface operations {
             };
         };
     };
+    listAgentRights: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, email, first_name, last_name. */
+                sort?: "created_on" | "-created_on" | "email" | "-email" | "first_name" | "-first_name" | "last_name" | "-last_name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+                /** @description Only those who may do this. */
+                action?: "view" | "use" | "edit" | "delete" | "manage";
+            };
+            header?: never;
+            path: {
+                agent_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            users: components["schemas"]["PermissionReach"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getAgentTeamRole: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeAgentTeamRole"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listAgentUsers: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, email, first_name, last_name. */
+                sort?: "created_on" | "-created_on" | "email" | "-email" | "first_name" | "-first_name" | "last_name" | "-last_name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path: {
+                agent_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            users: components["schemas"]["AgentMembership"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    addAgentUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AgentJoining"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeAgentJoined"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    removeAgentUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: number;
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getUserAgentPermission: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: number;
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeAgentUserRights"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     listAPIKeys: {
         parameters: {
             query?: {
@@ -3345,6 +7309,135 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listAuditEvents: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on. */
+                sort?: "created_on" | "-created_on";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+                /** @description Part of who acted: an e-mail address. */
+                actor?: string;
+                /** @description What was done: an operation's id, such as updateAgent. */
+                action?: string;
+                /** @description A kind of thing, such as agent. */
+                resource?: string;
+                resource_id?: string;
+                /** @description The earliest time. */
+                from?: string;
+                /** @description The time before which, not included. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            audit_events: components["schemas"]["AuditEvent"][];
+                            pagination: components["schemas"]["Pagination"];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    exportAuditEvents: {
+        parameters: {
+            query?: {
+                format?: "csv" | "jsonl";
+                /** @description Text that the event holds, whatever the case. */
+                search?: string;
+                /** @description Part of who acted: an e-mail address. */
+                actor?: string;
+                /** @description What was done: an operation's id, such as updateAgent. */
+                action?: string;
+                /** @description A kind of thing, such as agent. */
+                resource?: string;
+                resource_id?: string;
+                /** @description The earliest time. */
+                from?: string;
+                /** @description The time before which, not included. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The bytes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    verifyAuditEvents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeAuditlogVerdict"];
                 };
             };
             /** @description Error */
@@ -3817,6 +7910,35 @@ export interface operations {
             };
         };
     };
+    listOAuthFlags: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeSigninFlags"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     listCorpora: {
         parameters: {
             query?: {
@@ -4207,6 +8329,285 @@ export interface operations {
             };
         };
     };
+    listCorpusPermissions: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, role. */
+                sort?: "created_on" | "-created_on" | "role" | "-role";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            permissions: components["schemas"]["CorpusGrant"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    createCorpusPermission: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CorpusGranting"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeCorpusGrant"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listCorpusUserPermissions: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, role. */
+                sort?: "created_on" | "-created_on" | "role" | "-role";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path: {
+                corpus_id: number;
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            permissions: components["schemas"]["CorpusGrant"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    deleteCorpusUserPermission: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    updateCorpusPermission: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+                permission_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RegrantingBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeCorpusGrant"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    deleteCorpusPermission: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+                permission_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listCorpusRights: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, email, first_name, last_name. */
+                sort?: "created_on" | "-created_on" | "email" | "-email" | "first_name" | "-first_name" | "last_name" | "-last_name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+                /** @description Only those who may do this. */
+                action?: "view" | "use" | "edit" | "delete" | "manage";
+            };
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            users: components["schemas"]["PermissionReach"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     getDocument: {
         parameters: {
             query?: never;
@@ -4342,6 +8743,3113 @@ export interface operations {
             };
         };
     };
+    listFeatureFlags: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlags"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getAgentAliasFeatureFlag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlag"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    setAgentAliasFeatureFlag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlag"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getAPIToolsFeatureFlag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlag"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    setAPIToolsFeatureFlag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlag"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getCachingFeatureFlag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlag"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    setCachingFeatureFlag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlag"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getChatAgentCreationFeatureFlag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlag"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    setChatAgentCreationFeatureFlag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlag"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getDallEFeatureFlag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlag"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    setDallEFeatureFlag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlag"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getDeveloperPortalFeatureFlag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlag"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    setDeveloperPortalFeatureFlag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlag"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getGuardrailFeatureFlag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlag"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    setGuardrailFeatureFlag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlag"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getPIIRedactionFeatureFlag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlag"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    setPIIRedactionFeatureFlag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlag"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getShareAgentFeatureFlag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlag"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    setShareAgentFeatureFlag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlag"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getSharepointConnectorFeatureFlag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlag"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    setSharepointConnectorFeatureFlag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlag"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getSharepointIndexFeatureFlag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlag"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    setSharepointIndexFeatureFlag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlag"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getYoutubeIndexFeatureFlag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlag"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    setYoutubeIndexFeatureFlag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeFeatureFlag"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listNotifications: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on. */
+                sort?: "created_on" | "-created_on";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+                /** @description Only those that you have read, or have not. */
+                is_read?: "true" | "false";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            notifications: components["schemas"]["NotifyNotification"][];
+                            pagination: components["schemas"]["Pagination"];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    createNotification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotifyDraft"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNotifyNotification"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    streamNotifications: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The last event that came; what is newer is sent. Without it only what is new from now on. */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events, each an id, a name and one line of JSON. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": {
+                        /** @description One line of JSON. */
+                        data: string;
+                        /** @description What the event is. */
+                        event: string;
+                        /** @description To go on from, as Last-Event-ID. */
+                        id?: string;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    countUnreadNotifications: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNotifyUnread"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getNotification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                notification_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNotifyNotification"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    updateNotification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                notification_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MarkingBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNotifyNotification"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    deleteNotification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                notification_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    updateMyOrganization: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrgPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeOrganization"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listMyConfigurations: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, name. */
+                sort?: "created_on" | "-created_on" | "name" | "-name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            configurations: components["schemas"]["ModelSummary"][];
+                            pagination: components["schemas"]["Pagination"];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listLLMConfigurations: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, name. */
+                sort?: "created_on" | "-created_on" | "name" | "-name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            llm_configurations: components["schemas"]["ModelConfiguration"][];
+                            pagination: components["schemas"]["Pagination"];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    createLLMConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelDraft"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeModelConfiguration"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getLLMConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                llm_configuration_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeModelConfiguration"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    updateLLMConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                llm_configuration_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeModelConfiguration"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    deleteLLMConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                llm_configuration_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    activateLLMConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                llm_configuration_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeModelConfiguration"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    testLLMConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                llm_configuration_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeModelTrial"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listOrganizationConfigurations: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, name. */
+                sort?: "created_on" | "-created_on" | "name" | "-name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path: {
+                organization_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            configurations: components["schemas"]["ModelSummary"][];
+                            pagination: components["schemas"]["Pagination"];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getActiveConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeModelSummary"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getOrganizationLogo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The bytes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    setOrganizationLogo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /**
+                     * Format: binary
+                     * @description A PNG, JPEG or WebP picture of at most 512 KiB.
+                     */
+                    logo: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeOrgLogo"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    deleteOrganizationLogo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getModelDeployment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                organization_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeModelDeployment"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listOrganizationUsers: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on, email, name, last_sign_in_on. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on" | "email" | "-email" | "name" | "-name" | "last_sign_in_on" | "-last_sign_in_on";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+                /** @description Only people with this role. */
+                role?: "Global Admin" | "Application Admin" | "User";
+                /** @description Only people who may sign in, or may not. */
+                is_active?: "true" | "false";
+            };
+            header?: never;
+            path: {
+                /** @description Your own. */
+                organization_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            users: components["schemas"]["User"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    createOrganizationUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Your own. */
+                organization_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserInvitation"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeUser"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listPermissionSets: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on, name. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on" | "name" | "-name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            permission_sets: components["schemas"]["PermissionSet"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    createPermissionSet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PermissionDraft"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopePermissionSet"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getPermissionSet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                permission_set_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopePermissionSet"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    updatePermissionSet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                permission_set_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PermissionPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopePermissionSet"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    deletePermissionSet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                permission_set_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listProjects: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on, name. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on" | "name" | "-name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            projects: components["schemas"]["Project"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    createProject: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProjectDraft"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeProject"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    batchProjects: {
+        parameters: {
+            query: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on, name. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on" | "name" | "-name";
+                /** @description Text that the name or title holds, whatever the case. */
+                search?: string;
+                /** @description Ids with commas between them, or the parameter several times; 200 at most. */
+                project_ids: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            projects: components["schemas"]["Project"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    filterProjects: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on, name. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on" | "name" | "-name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+                /** @description Only projects of this team. */
+                team_id?: number;
+                /** @description Only the project with this name, whatever the case. */
+                name?: string;
+                /** @description Only the default project, or only the others. */
+                is_default?: "true" | "false";
+                /** @description Only projects that the person with this address made. */
+                created_by?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            projects: components["schemas"]["Project"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listRecentProjects: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on. */
+                sort?: "created_on" | "-created_on";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            projects: components["schemas"]["Project"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listProjectsWithTeams: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on, name. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on" | "name" | "-name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            projects: components["schemas"]["ProjectDetailed"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getProject: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeProject"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    updateProject: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProjectPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeProject"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    deleteProject: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listProjectAgentResponses: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on";
+                /** @description Text that the name or title holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            agent_responses: components["schemas"]["ResponseListed"][];
+                            pagination: components["schemas"]["Pagination"];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    createRecentProject: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeProject"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listProjectUsers: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, email, first_name, last_name. */
+                sort?: "created_on" | "-created_on" | "email" | "-email" | "first_name" | "-first_name" | "last_name" | "-last_name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            users: components["schemas"]["OrgMembership"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    addProjectUsers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrgJoining"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeOrgJoined"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    removeProjectUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    updateProjectUserRole: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project_id: number;
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrgRole"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeOrgMembership"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listProjectWorkflows: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on. */
+                sort?: "created_on" | "-created_on";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path: {
+                project_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            workflows: components["schemas"]["ProjectWorkflow"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listTeams: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on, name. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on" | "name" | "-name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            teams: components["schemas"]["Team"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    createTeam: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TeamDraft"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeTeam"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listMyTeams: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on, name. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on" | "name" | "-name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            teams: components["schemas"]["Team"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listMyTeamsAgents: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on, name, agent_name. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on" | "name" | "-name" | "agent_name" | "-agent_name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+                /** @description Only agents with this access. */
+                access?: "Only me" | "Team" | "Everyone" | "Public";
+                /** @description Only agents with this status. */
+                status?: "Live" | "Inactive";
+                /** @description Only agents of this project. */
+                project_id?: number;
+                /** @description Only agents with this tag. */
+                tag?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            agents: components["schemas"]["Agent"][];
+                            pagination: components["schemas"]["Pagination"];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listRecentTeams: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on. */
+                sort?: "created_on" | "-created_on";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            teams: components["schemas"]["Team"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getTeam: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeTeam"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    updateTeam: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TeamPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeTeam"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    deleteTeam: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listTeamProjects: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on, name. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on" | "name" | "-name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path: {
+                team_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            projects: components["schemas"]["Project"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    createRecentTeam: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeTeam"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listTeamUsers: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, email, first_name, last_name. */
+                sort?: "created_on" | "-created_on" | "email" | "-email" | "first_name" | "-first_name" | "last_name" | "-last_name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path: {
+                team_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            users: components["schemas"]["OrgMembership"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    addTeamUsers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrgJoining"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeOrgJoined"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    removeTeamUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team_id: number;
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    updateTeamUserRole: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team_id: number;
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrgRole"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeOrgMembership"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listUsers: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on, email, name, last_sign_in_on. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on" | "email" | "-email" | "name" | "-name" | "last_sign_in_on" | "-last_sign_in_on";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+                /** @description Only people with this role. */
+                role?: "Global Admin" | "Application Admin" | "User";
+                /** @description Only people who may sign in, or may not. */
+                is_active?: "true" | "false";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            users: components["schemas"]["User"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    deleteUsers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ManyBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeUserResults"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getUserByEmail: {
+        parameters: {
+            query: {
+                user_email: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeUser"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     getMe: {
         parameters: {
             query?: never;
@@ -4371,6 +11879,696 @@ export interface operations {
             };
         };
     };
+    listMyProjects: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on, name. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on" | "name" | "-name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            projects: components["schemas"]["Project"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listSessions: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, last_used_on, expires_on. */
+                sort?: "created_on" | "-created_on" | "last_used_on" | "-last_used_on" | "expires_on" | "-expires_on";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            sessions: components["schemas"]["UserSession"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    endSessions: {
+        parameters: {
+            query?: {
+                /** @description Also the session that asks. */
+                all?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    endSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeUser"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    updateUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeUser"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    deleteUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listUserAgentResponses: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on";
+                /** @description Text that the name or title holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path: {
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            agent_responses: components["schemas"]["ResponseListed"][];
+                            pagination: components["schemas"]["Pagination"];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    inviteUserAgain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    updateUserNotifications: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotifyMarks"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNotifyMarked"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listUserPermissions: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, permission. */
+                sort?: "created_on" | "-created_on" | "permission" | "-permission";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path: {
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            permissions: components["schemas"]["UserPermission"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    createUserPermission: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateUserPermissionRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeUserPermission"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    updateUserPermission: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: number;
+                permission_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateUserPermissionRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeUserPermission"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    deleteUserPermission: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: number;
+                permission_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listUserProjects: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on, name. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on" | "name" | "-name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path: {
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            projects: components["schemas"]["Project"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getUserRights: {
+        parameters: {
+            query?: {
+                /** @description With id: the rights on that one thing. */
+                resource?: "agent" | "corpus" | "project" | "team" | "document";
+                /** @description Id of the thing. */
+                id?: number;
+            };
+            header?: never;
+            path: {
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopePermissionRights"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listUserWorkflowTables: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on. */
+                sort?: "created_on" | "-created_on";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path: {
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            workflow_tables: components["schemas"]["ProjectWorkflow"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listUserWorkflows: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on. */
+                sort?: "created_on" | "-created_on";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path: {
+                user_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            workflows: components["schemas"]["ProjectWorkflow"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     listLoginFlags: {
         parameters: {
             query?: never;
@@ -4386,7 +12584,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["EnvelopeUserFlags"];
+                    "application/json": components["schemas"]["EnvelopeSigninFlags"];
                 };
             };
             /** @description Error */
@@ -4423,6 +12621,108 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EnvelopeUserTokens"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    exchangeAzureToken: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent by the console: the session also comes as an HttpOnly cookie. */
+                "X-Atrium-Console"?: "1";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExchangeAzureTokenRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeUserTokens"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    exchangePasswordlessToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExchangePasswordlessTokenRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeUserTokens"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    requestPasswordlessToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SigninAddress"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
                 };
             };
             /** @description Error */
@@ -4501,6 +12801,212 @@ export interface operations {
             };
         };
     };
+    finishSingleSignOn: {
+        parameters: {
+            query?: {
+                code?: string;
+                state?: string;
+                error?: string;
+                /** @description Who sends the browser back, where issuers say it. */
+                iss?: string;
+            };
+            header?: never;
+            path: {
+                provider: "microsoft" | "google" | "linkedin" | "github" | "okta" | "oidc";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The browser goes on. */
+            302: {
+                headers: {
+                    /** @description Where to. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    beginSingleSignOn: {
+        parameters: {
+            query?: {
+                /** @description A path on this server to go to afterwards. */
+                next?: string;
+            };
+            header?: never;
+            path: {
+                provider: "microsoft" | "google" | "linkedin" | "github" | "okta" | "oidc";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The browser goes on. */
+            302: {
+                headers: {
+                    /** @description Where to. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    acceptInvitation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent by the console: the session also comes as an HttpOnly cookie. */
+                "X-Atrium-Console"?: "1";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SigninChoice"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeUserTokens"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    forgotPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SigninAddress"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    updateOwnPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordsBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    requestSignInCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RequestSignInCodeRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeSigninAttempt"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     refreshAccessToken: {
         parameters: {
             query?: never;
@@ -4512,6 +13018,180 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeUserTokens"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    registerUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserRegistration"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    resetPassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SigninChoice"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    useMagicLink: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent by the console: the session also comes as an HttpOnly cookie. */
+                "X-Atrium-Console"?: "1";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SigninToken"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeUserTokens"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    confirmRegistration: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent by the console: the session also comes as an HttpOnly cookie. */
+                "X-Atrium-Console"?: "1";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SigninToken"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeUserTokens"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    useSignInCode: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Sent by the console: the session also comes as an HttpOnly cookie. */
+                "X-Atrium-Console"?: "1";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UseSignInCodeRequest"];
+            };
+        };
         responses: {
             /** @description OK */
             200: {

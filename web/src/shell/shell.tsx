@@ -1,14 +1,15 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { Link, Outlet, useNavigate } from '@tanstack/react-router';
-import { BookOpen, Bot, Code, LogOut, MessageSquare, Search } from 'lucide-react';
+import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router';
+import { BookOpen, Bot, Code, FolderClosed, LogOut, MessageSquare, Search, UserRound, UsersRound } from 'lucide-react';
 import { lazy, Suspense, useCallback, useState } from 'react';
 import { api } from '../api/client';
 import { meQuery } from '../api/queries';
-import { useKeys } from '../lib/hooks';
+import { useKeys, useWide } from '../lib/hooks';
 import { setTheme, type Theme, theme } from '../lib/theme';
 import { t } from '../strings';
 import { IconButton } from '../ui/button';
 import { cx } from '../ui/cx';
+import { Bell } from './bell';
 import { Menu, MenuChoice, MenuItem, MenuLabel, MenuLine } from '../ui/menu';
 
 const Palette = lazy(() => import('./palette'));
@@ -17,8 +18,14 @@ const places = [
   { to: '/chat', label: t.nav.chat, icon: MessageSquare },
   { to: '/agents', label: t.nav.agents, icon: Bot },
   { to: '/knowledge', label: t.nav.knowledge, icon: BookOpen },
-  { to: '/developer/keys', label: t.nav.developer, icon: Code },
 ] as const;
+const developer = { to: '/developer/keys', label: t.nav.developer, icon: Code } as const;
+
+/** One view leads to all about people and places; who is no administrator has only the places. */
+const administration = /^\/(admin|teams|projects)(\/|$)/;
+
+const item =
+  'flex min-w-14 flex-col items-center gap-0.5 rounded-md px-1 py-1.5 text-[0.6875rem]/4 text-muted transition-colors hover:bg-hover hover:text-text data-[status=active]:bg-hover data-[status=active]:font-medium data-[status=active]:text-text lg:w-full lg:min-w-0 lg:py-2';
 
 /** Ctrl on most machines, Command on Apple's. */
 const mod = /Mac|iPhone|iPad/.test(navigator.platform) ? '⌘' : 'Ctrl ';
@@ -50,16 +57,17 @@ export function Shell() {
           <img src="/favicon.svg" alt="" className="size-8" />
         </Link>
         {places.map(({ to, label, icon: Icon }) => (
-          <Link
-            key={to}
-            to={to}
-            activeOptions={{ exact: false }}
-            className="flex min-w-16 flex-col items-center gap-0.5 rounded-md px-1 py-1.5 text-[0.6875rem]/4 text-muted transition-colors hover:bg-hover hover:text-text data-[status=active]:bg-hover data-[status=active]:font-medium data-[status=active]:text-text lg:w-full lg:min-w-0 lg:py-2"
-          >
+          <Link key={to} to={to} activeOptions={{ exact: false }} className={item}>
             <Icon className="size-5" aria-hidden />
             {label}
           </Link>
         ))}
+        <Administration />
+        {/* A phone's bar has no room for it: it stands in the menu of the profile. */}
+        <Link to={developer.to} activeOptions={{ exact: false }} className={cx(item, 'max-lg:hidden')}>
+          <developer.icon className="size-5" aria-hidden />
+          {developer.label}
+        </Link>
         <div className="flex items-center gap-1 lg:mt-auto lg:flex-col lg:gap-2">
           <IconButton
             label={`${t.nav.search} (${mod}K)`}
@@ -69,6 +77,7 @@ export function Shell() {
           >
             <Search />
           </IconButton>
+          <Bell />
           <Profile />
         </div>
       </nav>
@@ -80,15 +89,29 @@ export function Shell() {
   );
 }
 
+function Administration() {
+  const { data: me } = useQuery(meQuery);
+  const here = useRouterState({ select: (s) => administration.test(s.location.pathname) });
+  const admin = me?.is_staff === true;
+  const Icon = admin ? UsersRound : FolderClosed;
+  return (
+    <Link to={admin ? '/admin/people' : '/projects'} className={item} activeProps={{}} {...(here ? { 'data-status': 'active' } : {})}>
+      <Icon className="size-5" aria-hidden />
+      {admin ? t.nav.admin : t.nav.projects}
+    </Link>
+  );
+}
+
 function Profile() {
   const { data: me } = useQuery(meQuery);
   const queryClient = useQueryClient();
   const navigate = useNavigate();
+  const wide = useWide();
   const [choice, setChoice] = useState<Theme>(theme);
   const signOut = async () => {
     await api.POST('/auth-service/api/v2/logout').catch(() => undefined);
     queryClient.clear();
-    await navigate({ to: '/login' });
+    await navigate({ to: '/sign-in' });
   };
   const name = me?.full_name || me?.email || '';
   return (
@@ -111,6 +134,17 @@ function Profile() {
         {name !== me?.email && <p className="truncate text-xs text-muted">{me?.email}</p>}
         <p className="truncate text-xs text-muted">{me?.organization?.org_name}</p>
       </div>
+      <MenuLine />
+      <MenuItem onSelect={() => void navigate({ to: '/profile' })}>
+        <UserRound aria-hidden />
+        {t.auth.profile}
+      </MenuItem>
+      {!wide && (
+        <MenuItem onSelect={() => void navigate({ to: developer.to })}>
+          <developer.icon aria-hidden />
+          {developer.label}
+        </MenuItem>
+      )}
       <MenuLine />
       <MenuLabel>{t.theme.label}</MenuLabel>
       <MenuChoice<Theme>

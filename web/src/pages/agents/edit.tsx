@@ -1,7 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useBlocker, useNavigate, useParams } from '@tanstack/react-router';
 import { ArrowLeft, MessageSquare, Trash2 } from 'lucide-react';
-import { type FormEvent, useState } from 'react';
+import { type FormEvent, lazy, Suspense, useState } from 'react';
 import { api, take } from '../../api/client';
 import { agentQuery, keys } from '../../api/queries';
 import type { Agent } from '../../api/types';
@@ -15,6 +15,8 @@ import { say } from '../../ui/toast';
 import { AgentFields, type Draft, draftOf } from './fields';
 import { AgentKnowledge } from './knowledge';
 import { TryIt } from './tryit';
+
+const AgentAccess = lazy(() => import('../access/agent'));
 
 /** Makes or changes one agent. */
 export function AgentPage() {
@@ -110,11 +112,16 @@ function Editor({ agent }: { agent: Agent | undefined }) {
             {!mayEdit && <p className="rounded-md bg-hover px-3 py-2 text-muted">{t.agents.readOnly}</p>}
             <form id="agent" onSubmit={submit}>
               <fieldset disabled={!mayEdit} className="flex flex-col gap-5">
-                <AgentFields draft={draft} onChange={setDraft} error={save.error} />
+                <AgentFields draft={draft} onChange={setDraft} error={save.error} fresh={!agent} />
               </fieldset>
             </form>
             {agent ? (
-              <AgentKnowledge agentId={agent.id} mayEdit={mayEdit} />
+              <>
+                <AgentKnowledge agentId={agent.id} mayEdit={mayEdit} />
+                <Suspense fallback={<Skeleton rows={2} />}>
+                  <AgentAccess agent={agent} mayManage={mayEdit} />
+                </Suspense>
+              </>
             ) : (
               <p className="text-muted">{t.agents.afterCreate}</p>
             )}

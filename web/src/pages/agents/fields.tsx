@@ -12,7 +12,8 @@ export interface Draft {
   sample_q2: string;
   sample_q3: string;
   model: string;
-  access: Agent['access'];
+  /** Of a new agent only. */
+  access?: Agent['access'];
   status: Agent['status'];
 }
 
@@ -26,15 +27,15 @@ export function draftOf(agent: Agent | undefined): Draft {
     sample_q2: agent?.sample_q2 ?? '',
     sample_q3: agent?.sample_q3 ?? '',
     model: agent?.model ?? '',
-    access: agent?.access ?? 'Only me',
+    ...(agent ? {} : { access: 'Only me' as const }),
     status: agent?.status ?? 'Live',
   };
 }
 
 const starters = ['sample_q1', 'sample_q2', 'sample_q3'] as const;
 
-/** The fields of an agent. */
-export function AgentFields({ draft, onChange, error }: { draft: Draft; onChange: (d: Draft) => void; error: unknown }) {
+/** The fields of an agent; who may use one that exists is said where it is shared. */
+export function AgentFields({ draft, onChange, error, fresh }: { draft: Draft; onChange: (d: Draft) => void; error: unknown; fresh: boolean }) {
   const put = (part: Partial<Draft>) => onChange({ ...draft, ...part });
   const f = t.agents.form;
   return (
@@ -65,17 +66,19 @@ export function AgentFields({ draft, onChange, error }: { draft: Draft; onChange
         <p className="text-xs text-muted">{f.startersHint}</p>
       </fieldset>
       <div className="grid gap-5 sm:grid-cols-2">
-        <Field label={f.access} problem={fieldProblem(error, 'access')}>
-          {(p) => (
-            <Select {...p} value={draft.access} onChange={(e) => put({ access: e.target.value as Draft['access'] })}>
-              {Object.entries(t.agents.access).map(([value, label]) => (
-                <option key={value} value={value}>
-                  {label}
-                </option>
-              ))}
-            </Select>
-          )}
-        </Field>
+        {fresh && (
+          <Field label={f.access} problem={fieldProblem(error, 'access')}>
+            {(p) => (
+              <Select {...p} value={draft.access} onChange={(e) => put({ access: e.target.value as Draft['access'] })}>
+                {Object.entries(t.agents.access).map(([value, label]) => (
+                  <option key={value} value={value}>
+                    {label}
+                  </option>
+                ))}
+              </Select>
+            )}
+          </Field>
+        )}
         <Field label={f.status} problem={fieldProblem(error, 'status')}>
           {(p) => (
             <Select {...p} value={draft.status} onChange={(e) => put({ status: e.target.value as Draft['status'] })}>

@@ -1,13 +1,13 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { Plus, X } from 'lucide-react';
-import { Switch } from 'radix-ui';
 import { api } from '../../api/client';
 import { agentCorporaQuery, corporaQuery, keys } from '../../api/queries';
 import { t } from '../../strings';
 import { Button, IconButton } from '../../ui/button';
 import { Menu, MenuItem } from '../../ui/menu';
 import { ErrorLine, Skeleton } from '../../ui/state';
+import { Switch } from '../../ui/switch';
 
 /** The corpora that an agent answers from. Each change is saved at once. */
 export function AgentKnowledge({ agentId, mayEdit }: { agentId: number; mayEdit: boolean }) {
@@ -68,15 +68,12 @@ export function AgentKnowledge({ agentId, mayEdit }: { agentId: number; mayEdit:
         <ul className="divide-y divide-line rounded-md border border-line">
           {connected.data?.map(({ corpus, is_enabled, is_default }) => (
             <li key={corpus.id} className="flex min-h-11 items-center gap-3 py-1 ps-3 pe-1">
-              <Switch.Root
-                checked={is_enabled}
+              <Switch
+                on={is_enabled}
                 disabled={!mayEdit || busy}
-                aria-label={t.agents.enable(corpus.name)}
-                onCheckedChange={(on) => enable.mutate({ id: corpus.id, on })}
-                className="h-5 w-9 shrink-0 rounded-full bg-line-strong p-0.5 transition-colors data-[state=checked]:bg-accent"
-              >
-                <Switch.Thumb className="block size-4 rounded-full bg-bg transition-transform data-[state=checked]:translate-x-4 rtl:data-[state=checked]:-translate-x-4" />
-              </Switch.Root>
+                label={t.agents.enable(corpus.name)}
+                onChange={(on) => enable.mutate({ id: corpus.id, on })}
+              />
               <Link to="/knowledge/$corpusId" params={{ corpusId: String(corpus.id) }} className="min-w-0 truncate hover:underline">
                 <bdi>{corpus.name}</bdi>
               </Link>

@@ -1,33 +1,24 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
-import { Check, Circle } from 'lucide-react';
-import { type FormEvent, useState } from 'react';
+import type { FormEvent } from 'react';
 import { api } from '../../api/client';
 import { useTitle } from '../../lib/hooks';
 import { t } from '../../strings';
 import { Button } from '../../ui/button';
-import { cx } from '../../ui/cx';
-import { Field, Input } from '../../ui/field';
 import { ErrorLine } from '../../ui/state';
 import { AuthFrame } from './frame';
+import { PasswordFields, useNewPassword } from './password';
 
 export function Setup() {
   useTitle(t.auth.setupTitle);
   const { token } = useSearch({ from: '/setup' });
   const navigate = useNavigate();
   const queryClient = useQueryClient();
-  const [password, setPassword] = useState('');
-  const [repeated, setRepeated] = useState('');
-  const rules: [string, boolean][] = [
-    [t.auth.rules.length, [...password].length >= 8],
-    [t.auth.rules.upper, /\p{Lu}/u.test(password)],
-    [t.auth.rules.lower, /\p{Ll}/u.test(password)],
-    [t.auth.rules.same, password !== '' && password === repeated],
-  ];
+  const chosen = useNewPassword();
   const finish = useMutation({
     mutationFn: () =>
       api.POST('/auth-service/api/v2/setup', {
-        body: { token: token ?? '', password },
+        body: { token: token ?? '', password: chosen.password },
         headers: { 'X-Atrium-Console': '1' },
       }),
     meta: { ownError: true },
@@ -38,7 +29,7 @@ export function Setup() {
   });
   const submit = (e: FormEvent) => {
     e.preventDefault();
-    if (rules.every(([, kept]) => kept)) finish.mutate();
+    if (chosen.ready) finish.mutate();
   };
   if (!token) {
     return (
@@ -50,39 +41,9 @@ export function Setup() {
   return (
     <AuthFrame title={t.auth.setupTitle} text={t.auth.setupText}>
       <form onSubmit={submit} className="flex flex-col gap-4">
-        <Field label={t.auth.newPassword}>
-          {(f) => (
-            <Input
-              {...f}
-              type="password"
-              autoComplete="new-password"
-              autoFocus
-              value={password}
-              onChange={(e) => setPassword(e.target.value)}
-            />
-          )}
-        </Field>
-        <Field label={t.auth.repeatPassword}>
-          {(f) => (
-            <Input
-              {...f}
-              type="password"
-              autoComplete="new-password"
-              value={repeated}
-              onChange={(e) => setRepeated(e.target.value)}
-            />
-          )}
-        </Field>
-        <ul className="flex flex-col gap-1 text-muted">
-          {rules.map(([rule, kept]) => (
-            <li key={rule} className={cx('flex items-center gap-2', kept && 'text-ok')}>
-              {kept ? <Check className="size-3.5" aria-hidden /> : <Circle className="size-3.5" aria-hidden />}
-              {rule}
-            </li>
-          ))}
-        </ul>
+        <PasswordFields value={chosen} error={finish.error} autoFocus />
         {finish.error && <ErrorLine error={finish.error} />}
-        <Button type="submit" look="primary" disabled={finish.isPending || !rules.every(([, kept]) => kept)}>
+        <Button type="submit" look="primary" disabled={finish.isPending || !chosen.ready}>
           {t.auth.finish}
         </Button>
       </form>

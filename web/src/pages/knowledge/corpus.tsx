@@ -1,7 +1,7 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
-import { ArrowLeft, MoreHorizontal, Pencil, Trash2 } from 'lucide-react';
-import { useRef, useState, useSyncExternalStore } from 'react';
+import { ArrowLeft, MoreHorizontal, Pencil, Trash2, UsersRound } from 'lucide-react';
+import { lazy, Suspense, useRef, useState, useSyncExternalStore } from 'react';
 import { api, take } from '../../api/client';
 import { corpusQuery, documentsQuery, keys } from '../../api/queries';
 import type { Doc } from '../../api/types';
@@ -23,6 +23,8 @@ import { DocumentTable } from './documents';
 import { CorpusForm, DeleteCorpus } from './forms';
 import { isSettled } from './steps';
 
+const CorpusAccess = lazy(() => import('../access/corpus'));
+
 const pollEvery = 1500; // milliseconds, while something is indexed
 
 /** One corpus: its documents, and everything that adds to them. */
@@ -37,7 +39,7 @@ function OneCorpus({ id }: { id: number }) {
   const { doc } = useSearch({ from: '/app/knowledge/$corpusId' });
   const wide = useWide();
   const [search, setSearch] = useState('');
-  const [editing, setEditing] = useState<'rename' | 'delete'>();
+  const [editing, setEditing] = useState<'rename' | 'access' | 'delete'>();
   const [deleting, setDeleting] = useState<Doc[]>();
   const [selected, setSelected] = useState<ReadonlySet<number>>(new Set());
   const scroller = useRef<HTMLDivElement>(null);
@@ -67,6 +69,9 @@ function OneCorpus({ id }: { id: number }) {
           }
           title={<bdi>{corpus.data?.name}</bdi>}
         >
+          <IconButton label={t.corpus.access} onClick={() => setEditing('access')}>
+            <UsersRound />
+          </IconButton>
           <AddMenu onAdd={add} />
           <Menu
             trigger={
@@ -145,6 +150,9 @@ function OneCorpus({ id }: { id: number }) {
         ))}
       {duplicates && <Duplicates names={duplicates.names} onAnswer={answer} />}
       {editing === 'rename' && corpus.data && <CorpusForm corpus={corpus.data} onClose={() => setEditing(undefined)} />}
+      <Suspense>
+        {editing === 'access' && corpus.data && <CorpusAccess corpus={corpus.data} onClose={() => setEditing(undefined)} />}
+      </Suspense>
       {editing === 'delete' && corpus.data && (
         <DeleteCorpus
           corpus={{ ...corpus.data, document_count: total }}
