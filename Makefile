@@ -18,7 +18,7 @@ WEB_SRC  := $(shell git ls-files -co --exclude-standard -- web ':!web/e2e' 2>/de
 # No cgo, so that the binary runs on any Linux; the race detector is the one exception.
 GO_BUILD := CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 
-.PHONY: help run build test lint fmt generate verify bench conformance fuzz dev deps deps-test clean
+.PHONY: help run build test planted lint fmt generate verify bench conformance fuzz dev deps deps-test clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ build: $(CONSOLE) ## build bin/atrium with the web console inside
 
 test: deps-test build ## every test: Go on both databases, web, browser
 	@scripts/test.sh
+
+planted: deps-test ## put known bugs in, one after the other, and see that the tests find each
+	@scripts/planted.sh
 
 lint: $(LINTER) $(MODULES) ## golangci-lint and eslint
 	@$(LINTER) run ./...

@@ -18,9 +18,16 @@ go_tests() {
     go test -race -shuffle=on -timeout "${GO_TEST_TIMEOUT:-8m}" ${GO_TEST_FLAGS:-} ./... 2>&1 | tee "$log"
 }
 
+# Whole and without the race detector, which only takes a sample of them.
+proof() {
+  go run ./internal/db/dbtest/cluster -- go test -timeout 10m -run 'TestTheMatrix|TestTheRandomWalk' ./internal/server
+}
+
 part "console: types" npm --prefix web run --silent typecheck
 part "console: unit tests" npm --prefix web test --silent
 part "console: in the browser" npm --prefix web run --silent e2e
+part "the matrix and the walk, whole" proof
+part "planted bugs, a few" scripts/planted.sh tenant suspended
 part "Go, SQLite and PostgreSQL" go_tests
 
 printf '\n== go test, package by package\n'

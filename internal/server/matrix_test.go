@@ -67,6 +67,7 @@ type matrix struct {
 	secrets   []secret
 	admin     *human
 	foreign   *human
+	forger    *human
 	once      sync.Once
 	asked     int64 // the last thread and answer of the fixture
 	tieChecks []string
