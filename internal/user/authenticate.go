@@ -13,6 +13,7 @@ import (
 	"atrium/internal/authz"
 	"atrium/internal/db"
 	"atrium/internal/fail"
+	"atrium/internal/planted"
 )
 
 const (
@@ -38,6 +39,13 @@ func (u *Users) Authenticate(r *http.Request, noKey bool) (*authz.Principal, err
 			return nil, orBad(err)
 		}
 		return p.as(authz.ByCookie), nil
+	}
+	if noKey && strings.Count(bearer, ".") == 2 { // an access token is for the authentication service alone
+		p, err := u.byAccess(r.Context(), bearer)
+		if errors.Is(err, db.ErrNone) {
+			err = orBad(nil)
+		}
+		return p, err
 	}
 	p, err := u.principal(r.Context(), bearer, true)
 	if err != nil || p == nil {
@@ -134,6 +142,9 @@ func (c *principals) begin() *sync.Map {
 }
 
 func (c *principals) forget() {
+	if planted.Bug(planted.Cache) {
+		return
+	}
 	c.n.Store(0)
 	c.m.Store(&sync.Map{})
 }
@@ -162,6 +173,9 @@ func (u *Users) principal(ctx context.Context, token string, keysToo bool) (*cac
 		return nil, err
 	}
 	c := &cached{p, time.Now().Add(believed)}
+	if planted.Bug(planted.Cache) {
+		c.until = c.until.Add(time.Hour)
+	}
 	u.cache.put(in, token, c)
 	return c, nil
 }
@@ -176,8 +190,16 @@ type actor struct {
 
 const (
 	actorColumns = `p.id AS user_id, p.org_id, p.email, p.role`
-	mayAct       = `p.is_active = TRUE AND p.is_deleted = FALSE`
+	isThere      = `p.is_deleted = FALSE`
 )
+
+// mayAct is the condition that a person is there and not suspended.
+var mayAct = func() string {
+	if planted.Bug(planted.Suspended) {
+		return isThere
+	}
+	return `p.is_active = TRUE AND ` + isThere
+}()
 
 // principal is the person with all that their permissions allow.
 func (a actor) principal(ctx context.Context, q db.Querier, by authz.Carrier, scopes []string) (*authz.Principal, error) {
@@ -186,6 +208,19 @@ func (a actor) principal(ctx context.Context, q db.Querier, by authz.Carrier, sc
 }
 
 func (u *Users) bySession(ctx context.Context, token string) (*authz.Principal, error) {
+	return u.byHash(ctx, "platform_hash", token, rotationGrace)
+}
+
+// byAccess takes an access token, which ends when it is replaced.
+func (u *Users) byAccess(ctx context.Context, token string) (*authz.Principal, error) {
+	if u.readAccess(token) != nil {
+		return nil, db.ErrNone
+	}
+	return u.byHash(ctx, "access_hash", token, 0)
+}
+
+// byHash finds the session of a token; column is one of our own words.
+func (u *Users) byHash(ctx context.Context, column, token string, grace time.Duration) (*authz.Principal, error) {
 	type row struct {
 		actor
 		ID       int64      `db:"id"`
@@ -194,11 +229,11 @@ func (u *Users) bySession(ctx context.Context, token string) (*authz.Principal, 
 	}
 	now := time.Now()
 	r, err := db.One[row](ctx, u.db, `SELECT s.id, s.rotated_on, s.last_used_on, `+actorColumns+` FROM session s JOIN users p ON p.id = s.user_id
-		WHERE s.platform_hash = ? AND s.revoked_on IS NULL AND s.expires_on > ? AND `+mayAct, digest(token), now)
+		WHERE s.`+column+` = ? AND s.revoked_on IS NULL AND s.expires_on > ? AND `+mayAct, digest(token), now)
 	if err != nil {
 		return nil, err
 	}
-	if r.Rotated != nil && now.Sub(*r.Rotated) > rotationGrace {
+	if r.Rotated != nil && now.Sub(*r.Rotated) > grace {
 		return nil, db.ErrNone
 	}
 	if r.LastUsed == nil || now.Sub(*r.LastUsed) > 30*time.Second {
