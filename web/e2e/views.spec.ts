@@ -7,6 +7,19 @@ test('sign in', async ({ page }) => {
   await checkView(page);
 });
 
+for (const [name, address, title] of [
+  ['an error from elsewhere', '/sign-in?error=expired', 'Sign in'],
+  ['a forgotten password', '/sign-in/forgot', 'Choose a new password'],
+  ['a link', '/sign-in/link?token=x', 'Sign in'],
+  ['an invitation', '/sign-in/invitation?token=x', 'Welcome'],
+] as const) {
+  test(`sign in: ${name}`, async ({ page }) => {
+    await page.goto(address);
+    await expect(page.getByRole('heading', { name: title, level: 1 })).toBeVisible();
+    await checkView(page);
+  });
+}
+
 test('first start', async ({ page }) => {
   await page.goto('/setup?token=x');
   await expect(page.getByLabel('New password')).toBeVisible();
@@ -40,6 +53,16 @@ const places: [string, (api: APIRequestContext) => Promise<string>, string][] = 
   ['an agent', async (api) => `/agents/${await guide(api)}`, 'Guide'],
   ['knowledge', async () => '/knowledge', 'Knowledge'],
   ['keys', async () => '/developer/keys', 'API keys'],
+  ['people', async () => '/admin/people', 'People'],
+  ['a person', async () => '/admin/people/1', 'Admin'],
+  ['teams', async () => '/teams', 'Teams'],
+  ['projects', async () => '/projects', 'Projects'],
+  ['a project', async () => '/projects/1', 'General'],
+  ['permission sets', async () => '/admin/permission-sets', 'Permission sets'],
+  ['features', async () => '/admin/features', 'Features'],
+  ['models', async () => '/admin/models', 'Models'],
+  ['audit', async () => '/admin/audit', 'Audit'],
+  ['profile', async () => '/profile', 'Profile'],
 ];
 
 for (const [name, address, title] of places) {
