@@ -36,7 +36,7 @@ func (c Clause) Row(alias string) (string, []any) {
 // index where Row would look at every row there is. The + keeps SQLite, which
 // counts no rows, from going through all of the organization instead.
 func (c Clause) ids(table string, org int64) (string, []any) {
-	where, args := "ix.org_id = ?", []any{org}
+	where, args := "ix.org_id = ? AND ix.is_deleted = FALSE", []any{org}
 	if c.that != "" {
 		where += " AND " + strings.ReplaceAll(c.that, "{x}", "ix")
 		args = append(args, c.args...)

@@ -88,25 +88,32 @@ func tenant(alias string) string {
 // tables are where the rows of the resources stand that Among can list.
 var tables = map[Resource]string{Agent: "agent", Corpus: "corpus", Project: "project", Team: "team"}
 
-// Among is Where for lists: the same rows, found by index.
+// Among is Where for lists: the same rows, but for deleted ones, found by index.
 func (s Scope) Among(a Action, r Resource, alias string) (string, []any) {
+	ids, args := s.IDs(a, r)
+	if ids == "" {
+		return s.Where(a, r, alias)
+	}
+	return alias + ".id IN (" + ids + ")", args
+}
+
+// IDs is a query of the ids of the same rows, without the deleted ones, for
+// counting them; empty when it would be of no use: where Where is as fast.
+func (s Scope) IDs(a Action, r Resource) (string, []any) {
 	table, ok := tables[r]
 	if !ok || s.p == nil || s.p.OrgID == 0 {
-		return s.Where(a, r, alias)
+		return "", nil
 	}
 	var all []string
 	var args []any
 	for _, c := range s.clauses(a, r) {
 		if c.that == everyRow {
-			return s.Where(a, r, alias)
+			return "", nil
 		}
 		sql, more := c.ids(table, s.p.OrgID)
 		all, args = append(all, sql), append(args, more...)
 	}
-	if len(all) == 0 {
-		return "1 = 0", nil
-	}
-	return alias + ".id IN (" + strings.Join(all, " UNION ") + ")", args
+	return strings.Join(all, " UNION "), args
 }
 
 // Clauses are the reasons that Where is made of, for whoever explains a

@@ -89,8 +89,11 @@ CREATE UNIQUE INDEX project_name ON project (org_id, name) WHERE NOT is_deleted;
 CREATE INDEX project_user_user ON project_user (user_id);
 CREATE INDEX project_team_team ON project_team (team_id);
 CREATE INDEX agent_user_user ON agent_user (user_id);
-CREATE INDEX agent_project ON agent (project_id);
-CREATE INDEX agent_access ON agent (org_id, access);
+-- These hold all that finding somebody's agents asks of them, so that it reads no rows.
+DROP INDEX agent_owner;
+CREATE INDEX agent_owner ON agent (owner_id, org_id, is_deleted, id);
+CREATE INDEX agent_project ON agent (project_id, org_id, access, is_deleted, id);
+CREATE INDEX agent_access ON agent (org_id, access, is_deleted, id);
 CREATE INDEX corpus_owner ON corpus (owner_id);
 CREATE INDEX corpus_grant_user ON corpus_grant (user_id);
 CREATE INDEX corpus_grant_team ON corpus_grant (team_id);
