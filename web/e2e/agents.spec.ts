@@ -21,7 +21,6 @@ test('an agent is made, given knowledge, changed and found', async ({ signedIn: 
   await page.getByRole('button', { name: `Disconnect ${corpus}` }).click();
   await expect(use).toHaveCount(0);
   await page.getByLabel('Who may use it').selectOption('Everyone');
-  await page.getByRole('button', { name: 'Save' }).click();
   await expect(page.getByText('Saved', { exact: true })).toBeVisible();
   await page.goto('/agents');
   await page.getByRole('searchbox', { name: 'Search agents' }).fill(`maker ${stamp}`);

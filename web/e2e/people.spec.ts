@@ -98,6 +98,9 @@ test('a team is made, gets people with roles, and a member leaves it', async ({ 
   await page.getByRole('button', { name: 'Create' }).click();
   await expect(page.getByRole('heading', { name, level: 1 })).toBeVisible();
   await page.getByRole('button', { name: 'Add people' }).click();
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('dialog')).toHaveCount(0);
+  await page.getByRole('button', { name: 'Add people' }).click();
   await pick(page, ada.name);
   await checkView(page);
   await page.getByRole('button', { name: 'Add', exact: true }).click();

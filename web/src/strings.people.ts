@@ -288,6 +288,7 @@ export const p = {
     title: 'Access',
     hint: 'Who may use it, and who may change it.',
     level: 'Who may use it',
+    levelHint: 'Changes here count at once.',
     people: 'People',
     peopleHint: 'Members may use it, Admins may change it.',
     who: 'Who can reach it, and why',

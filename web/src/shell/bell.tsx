@@ -3,6 +3,7 @@ import { Bell as BellIcon } from 'lucide-react';
 import { Popover } from 'radix-ui';
 import { lazy, Suspense, useEffect, useState } from 'react';
 import { keys } from '../api/queries';
+import { useWide } from '../lib/hooks';
 import { followNotices } from '../lib/notices';
 import { t } from '../strings';
 import { Skeleton } from '../ui/state';
@@ -14,6 +15,7 @@ export function Bell() {
   const queryClient = useQueryClient();
   const [unread, setUnread] = useState(0);
   const [open, setOpen] = useState(false);
+  const wide = useWide();
   useEffect(
     () => followNotices(setUnread, () => void queryClient.invalidateQueries({ queryKey: keys.notices })),
     [queryClient],
@@ -43,7 +45,7 @@ export function Bell() {
       </span>
       <Popover.Portal>
         <Popover.Content
-          side="right"
+          side={wide ? 'right' : 'top'}
           align="end"
           sideOffset={8}
           collisionPadding={8}

@@ -29,7 +29,8 @@ export function Page({
       <Header title={title} before={before}>
         {actions}
       </Header>
-      <div ref={scroller} className="min-h-0 grow overflow-y-auto">
+      {/* What is hidden for screen readers alone stays inside of what scrolls. */}
+      <div ref={scroller} className="relative min-h-0 grow overflow-y-auto">
         <div className={cx('mx-auto px-4 py-5 lg:px-6', slim ? 'max-w-3xl' : 'max-w-5xl')}>
           <Scroller value={scroller}>{children}</Scroller>
         </div>

@@ -21,6 +21,7 @@ export function Picker({
   chosen,
   onChange,
   without = [],
+  autoFocus,
 }: {
   label: string;
   /** Names what is loaded, for the cache. */
@@ -30,6 +31,7 @@ export function Picker({
   onChange: (chosen: Choice[]) => void;
   /** Ids that are there already. */
   without?: readonly number[];
+  autoFocus?: boolean;
 }) {
   const [search, setSearch] = useState('');
   const [active, setActive] = useState(0);
@@ -68,6 +70,7 @@ export function Picker({
             aria-controls={listId}
             aria-activedescendant={offered[at] ? `${listId}-${at}` : undefined}
             autoComplete="off"
+            autoFocus={autoFocus}
             value={search}
             onChange={(e) => {
               setSearch(e.target.value);

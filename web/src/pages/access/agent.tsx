@@ -10,6 +10,7 @@ import { Button } from '../../ui/button';
 import { Field, Select } from '../../ui/field';
 import { partSize, useListing } from '../../ui/listing';
 import { ErrorLine, Skeleton } from '../../ui/state';
+import { say } from '../../ui/toast';
 import { AddMembers, Members } from '../admin/members';
 import { Reach } from './reach';
 
@@ -32,7 +33,10 @@ export default function AgentAccess({ agent, mayManage }: { agent: Agent; mayMan
   const again = () => queryClient.invalidateQueries({ queryKey: keys.agent(agent.id) });
   const setAccess = useMutation({
     mutationFn: (access: Agent['access']) => api.PUT('/api/v2/agents/{agent_id}/access', { params: { path }, body: { access } }),
-    onSuccess: again,
+    onSuccess: async () => {
+      await again();
+      say(t.common.saved);
+    },
   });
   const put = async (user_ids: number[], role: string) => {
     await api.POST('/api/v2/agents/{agent_id}/users', { params: { path }, body: { user_ids, role: role as 'Member' } });
@@ -46,7 +50,7 @@ export default function AgentAccess({ agent, mayManage }: { agent: Agent; mayMan
         </h2>
         <p className="text-xs text-muted">{p.access.hint}</p>
       </div>
-      <Field label={p.access.level}>
+      <Field label={p.access.level} hint={p.access.levelHint}>
         {(f) => (
           <Select
             {...f}

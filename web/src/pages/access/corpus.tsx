@@ -228,6 +228,7 @@ function Share({
           {(f) => (
             <Select
               {...f}
+              autoFocus
               value={kind}
               onChange={(e) => {
                 setKind(e.target.value as typeof kind);

@@ -104,9 +104,9 @@ export function AuditPage() {
               ))}
             </Select>
             <div className="flex items-center gap-2 max-sm:w-full">
-              <Input type="date" aria-label={p.audit.since} value={from} max={to || undefined} onChange={(e) => setFrom(e.target.value)} />
+              <Input type="date" className="min-w-0 max-sm:px-1.5!" aria-label={p.audit.since} value={from} max={to || undefined} onChange={(e) => setFrom(e.target.value)} />
               <span aria-hidden>–</span>
-              <Input type="date" aria-label={p.audit.until} value={to} min={from || undefined} onChange={(e) => setTo(e.target.value)} />
+              <Input type="date" className="min-w-0 max-sm:px-1.5!" aria-label={p.audit.until} value={to} min={from || undefined} onChange={(e) => setTo(e.target.value)} />
             </div>
           </>
         }

@@ -139,7 +139,7 @@ function AddDialog({
   return (
     <Dialog open onClose={onClose} title={p.members.addTitle}>
       <form onSubmit={submit} className="flex flex-col gap-4">
-        <Picker label={p.members.person} name="people" load={pickPeople} chosen={chosen} onChange={setChosen} without={without} />
+        <Picker autoFocus label={p.members.person} name="people" load={pickPeople} chosen={chosen} onChange={setChosen} without={without} />
         <Field label={p.people.role}>
           {(f) => (
             <Select {...f} value={role} onChange={(e) => setRole(e.target.value)}>

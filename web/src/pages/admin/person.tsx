@@ -303,7 +303,7 @@ function AddPermission({ user, onClose }: { user: User; onClose: () => void }) {
       <form onSubmit={submit} className="flex flex-col gap-4">
         <Field label={p.permissions.what}>
           {(f) => (
-            <Select {...f} value={set} onChange={(e) => setSet(e.target.value)}>
+            <Select {...f} autoFocus value={set} onChange={(e) => setSet(e.target.value)}>
               <option value="">{p.permissions.oneRight}</option>
               {(sets.data ?? []).map((s) => (
                 <option key={s.id} value={s.name}>

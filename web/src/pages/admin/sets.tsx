@@ -182,7 +182,7 @@ function RuleRow({ n, rule, onChange, onRemove }: { n: number; rule: Rule; onCha
   const places = (rule.scope === 'team' ? teams.data : projects.data) ?? [];
   return (
     <div className="flex flex-wrap items-center gap-2 rounded-md border border-line p-2">
-      <Select aria-label={`${p.sets.action} ${n}`} className="h-8! w-28!" value={rule.action} onChange={(e) => onChange({ action: e.target.value as Rule['action'] })}>
+      <Select aria-label={`${p.sets.action} ${n}`} className="h-8! w-28! max-sm:grow" value={rule.action} onChange={(e) => onChange({ action: e.target.value as Rule['action'] })}>
         {actions.map((a) => (
           <option key={a} value={a}>
             {p.actions[a]}
@@ -191,7 +191,7 @@ function RuleRow({ n, rule, onChange, onRemove }: { n: number; rule: Rule; onCha
       </Select>
       <Select
         aria-label={`${p.sets.resource} ${n}`}
-        className="h-8! w-44!"
+        className="h-8! w-44! max-sm:w-32! max-sm:grow"
         value={rule.resource}
         onChange={(e) => onChange({ resource: e.target.value, scope: 'organization', scope_id: undefined })}
       >
@@ -203,7 +203,7 @@ function RuleRow({ n, rule, onChange, onRemove }: { n: number; rule: Rule; onCha
       </Select>
       <Select
         aria-label={`${p.sets.scope} ${n}`}
-        className="h-8! w-44!"
+        className="h-8! w-44! max-sm:w-32! max-sm:grow"
         value={rule.scope ?? 'organization'}
         disabled={breadths.length === 1}
         onChange={(e) => onChange({ scope: e.target.value as Rule['scope'], scope_id: undefined })}
@@ -217,7 +217,7 @@ function RuleRow({ n, rule, onChange, onRemove }: { n: number; rule: Rule; onCha
       {!isWide(rule) && (
         <Select
           aria-label={`${p.sets.place} ${n}`}
-          className="h-8! w-44!"
+          className="h-8! w-44! max-sm:w-32! max-sm:grow"
           value={rule.scope_id ?? ''}
           onChange={(e) => onChange({ scope_id: Number(e.target.value) || undefined })}
         >
