@@ -88,7 +88,7 @@ func TestNobodySetsWhatTheServerOwns(t *testing.T) {
 		}
 		var before []mark
 		for _, sql := range m.marks(columns) {
-			n, err := db.One[int64](t.Context(), d, sql)
+			n, err := db.One[int64](db.WithOrg(t.Context(), m.admin.org), d, sql) // as the requests see it
 			if err != nil {
 				t.Fatalf("%s: %v", sql, err)
 			}

@@ -347,16 +347,16 @@ func TestWhoRegistersActsAfterProvingTheAddress(t *testing.T) {
 		p.u.SetVerifier(m)
 		p.want(p.u.Register(ctx, user.Registration{Email: "nobody", Password: password}, ""), fail.CodeInvalid)
 		p.want(p.u.Register(ctx, user.Registration{Email: "x@one.example", Password: "Password1"}, ""), fail.CodeInvalid)
-		for _, email := range []string{"bob@one.example", "x@elsewhere.example", in.Email, in.Email} {
-			if err := p.u.Register(ctx, user.Registration{Email: email, Password: password}, ""); err != nil {
-				t.Errorf("%s: %v", email, err)
+		for email, mails := range map[string]int{"bob@one.example": 0, "x@elsewhere.example": 0, in.Email: 2} {
+			for range max(mails, 1) {
+				before := m.count()
+				if err := p.u.Register(ctx, user.Registration{Email: email, Password: password}, ""); err != nil {
+					t.Errorf("%s: %v", email, err)
+				}
+				for try := 0; mails > 0 && m.count() == before && try < 500; try++ { // it is done after its answer
+					time.Sleep(20 * time.Millisecond)
+				}
 			}
-		}
-		for range 100 { // it is done after its answer
-			if m.count() >= 2 {
-				break
-			}
-			time.Sleep(20 * time.Millisecond)
 		}
 		if m.count() != 2 || m.sent[0] != m.sent[1] {
 			t.Fatalf("mailed to %v", m.sent)

@@ -115,7 +115,7 @@ func bearer(t *testing.T, u *user.Users, token string) (*authz.Principal, error)
 		t.Fatal(err)
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
-	return u.Authenticate(r, true)
+	return u.Authenticate(r, false)
 }
 
 func works(t *testing.T, u *user.Users, token string) bool {
