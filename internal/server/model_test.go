@@ -14,6 +14,7 @@ import (
 // An active configuration answers for the organization, an agent's own instead
 // of it, at its price; without one the server's model answers.
 func TestTheConfiguredModelAnswers(t *testing.T) {
+	t.Parallel()
 	models := httptest.NewServer(fake.Server(fake.Options{APIKey: "sk-models", Script: func(r fake.Request) (fake.Reply, bool) {
 		return fake.Reply{Text: "This is " + r.Model + "."}, true
 	}}))

@@ -3,7 +3,6 @@ package server_test
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -29,11 +28,6 @@ func world(t *testing.T, h *servertest.Harness, c *servertest.Client) (ids map[s
 	name, _, _ := strings.Cut(url[strings.LastIndexByte(url, '/')+1:], "#")
 	return ids, name
 }
-
-var (
-	param  = regexp.MustCompile(`\{([a-z_]+)\}`)
-	digits = regexp.MustCompile(`\d+`)
-)
 
 // Ids in bodies go through the same scoped loaders as ids in paths.
 func TestForeignIDsInBodiesReachNothing(t *testing.T) {

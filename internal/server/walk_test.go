@@ -41,7 +41,7 @@ func walkSeed(t *testing.T) *rand.Rand {
 		seed = n
 	}
 	t.Logf("ATRIUM_WALK_SEED=%d", seed)
-	return rand.New(rand.NewPCG(seed, 7)) //nolint:gosec // a walk that can be repeated
+	return rand.New(rand.NewPCG(seed, 7))
 }
 
 type walker struct {
