@@ -174,7 +174,8 @@ func (s *Agents) list(ctx context.Context, sc authz.Scope, action authz.Action, 
 		return nil, 0, err
 	}
 	const many = 500
-	if total > many && f.Offset() < many && strings.HasPrefix(order, orders["created_on"]) {
+	indexed := strings.HasPrefix(order, orders["created_on"]) || strings.HasPrefix(order, orders["name"])
+	if total > many && f.Offset() < many && indexed {
 		// The page is met soon on a walk along the index; finding all first would take longer.
 		among, amongArgs = sc.Where(action, authz.Agent, "a")
 	}

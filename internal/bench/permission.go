@@ -77,7 +77,7 @@ func permission(ctx context.Context, o Options, engine string, databases [2]stri
 		fmt.Sprintf("%.0f/s, %s of a small organization", f, percent(f/b)), "≥ 90 %", fmt.Sprintf("small organization %.0f/s", b),
 	}}
 	for _, list := range []struct{ what, query string }{
-		{"", ""}, {", by name", "&sort_by=name&sort_order=asc"}, {", a search", "&search=agent+77"},
+		{"", ""}, {", by name", "&sort=name"}, {", a search", "&search=agent+77"},
 	} {
 		took, total, err := listing(ctx, full, list.query)
 		if err != nil {

@@ -87,6 +87,8 @@ test('finished text and earlier answers are not drawn again while words come', a
   await begin(page, 'First');
   await expect(page.getByRole('button', { name: 'Copy answer' })).toBeVisible({ timeout: 20_000 });
   await begin(page, 'Second');
+  // The first block is finished when the third has begun: the second may still end it.
+  await expect.poll(() => page.locator('article').nth(1).locator('.prose-block').count(), { timeout: 20_000 }).toBeGreaterThan(2);
   await page.evaluate(() => {
     const seen = { count: 0 };
     (window as unknown as { drawn: typeof seen }).drawn = seen;

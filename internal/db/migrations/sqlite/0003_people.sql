@@ -93,6 +93,7 @@ CREATE INDEX agent_user_user ON agent_user (user_id);
 DROP INDEX agent_owner;
 CREATE INDEX agent_owner ON agent (owner_id, org_id, is_deleted, id);
 CREATE INDEX agent_project ON agent (project_id, org_id, access, is_deleted, id);
+CREATE INDEX agent_name ON agent (org_id, is_deleted, lower(name));
 CREATE INDEX agent_access ON agent (org_id, access, is_deleted, id);
 CREATE INDEX corpus_owner ON corpus (owner_id);
 CREATE INDEX corpus_grant_user ON corpus_grant (user_id);
