@@ -129,10 +129,10 @@ func TestSessionsAndThePasswordAreOnesOwn(t *testing.T) {
 		const path = "/auth-service/api/v2/users/me/password"
 		own := anon.With("Authorization", "Bearer "+in.String("data.ejento_access_token"))
 		account := anon.With("Authorization", "Bearer "+in.String("data.access_token")) // which is for the authentication service, and for nothing else
-		account.Do("PATCH", path, map[string]any{"current_password": "Wrong-Horse-9", "new_password": "Another-Horse-9"}).Want(t, 400)
+		account.Do("PATCH", path, map[string]any{"current_password": "Wrong-Horse-9", "new_password": "Another-Horse-9"}).Want(t, 403)
 		account.With("Ocp-Apim-Subscription-Key", servertest.APIKey).Do("GET", "/api/v2/users/me", nil).Want(t, 401)
 		account.With("Authorization", "Bearer "+in.String("data.access_token")+"x").Do("PATCH", path, map[string]any{}).Want(t, 401)
-		own.Do("PATCH", path, map[string]any{"current_password": "Wrong-Horse-9", "new_password": "Another-Horse-9"}).Want(t, 400)
+		own.Do("PATCH", path, map[string]any{"current_password": "Wrong-Horse-9", "new_password": "Another-Horse-9"}).Want(t, 403)
 		own.Do("PATCH", path, map[string]any{"current_password": servertest.AdminPassword, "new_password": "password"}).Want(t, 400)
 		own.Do("PATCH", path, map[string]any{"current_password": servertest.AdminPassword, "new_password": "Another-Horse-9"}).Want(t, 200)
 		bob.Do("GET", "/api/v2/users/me", nil).Want(t, 401)

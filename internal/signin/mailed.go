@@ -190,11 +190,16 @@ func (s *SignIn) Accept(ctx context.Context, token, password string, how user.Ho
 	if err := s.proving.enter("", how.Address); err != nil {
 		return user.Tokens{}, err
 	}
+	bad := fail.Unauthenticated("this invitation was used already or has expired; ask whoever invited you to send it again")
+	if err := s.good(ctx, forInvite, token); errors.Is(err, errSpent) {
+		return user.Tokens{}, bad
+	} else if err != nil {
+		return user.Tokens{}, err
+	}
 	hash, err := s.o.Users.HashPassword(ctx, password)
 	if err != nil {
 		return user.Tokens{}, err
 	}
-	bad := fail.Unauthenticated("this invitation was used already or has expired; ask whoever invited you to send it again")
 	return s.open(ctx, how, bad, func(ctx context.Context, tx *db.Tx) (owner, error) {
 		o, err := spend(ctx, tx, forInvite, token)
 		if err == nil {
@@ -207,6 +212,12 @@ func (s *SignIn) Accept(ctx context.Context, token, password string, how user.Ho
 // Reset chooses a new password with a mailed link, and ends all sessions.
 func (s *SignIn) Reset(ctx context.Context, token, password string, how user.How) error {
 	if err := s.proving.enter("", how.Address); err != nil {
+		return err
+	}
+	spent := fail.Unauthenticated("this link was used already or has expired; ask for a new one")
+	if err := s.good(ctx, forReset, token); errors.Is(err, errSpent) {
+		return spent
+	} else if err != nil {
 		return err
 	}
 	hash, err := s.o.Users.HashPassword(ctx, password)
@@ -235,7 +246,7 @@ func (s *SignIn) Reset(ctx context.Context, token, password string, how user.How
 		return audit.Record(ctx, tx, audit.Entry{OrgID: o.OrgID, UserID: o.UserID, Actor: email, Carrier: how.Way, Address: how.Address, Action: "resetPassword", Resource: string(authz.User), ResourceID: strconv.FormatInt(o.UserID, 10)})
 	})
 	if errors.Is(err, errSpent) {
-		return fail.Unauthenticated("this link was used already or has expired; ask for a new one")
+		return spent
 	}
 	if err == nil {
 		s.proving.forgive(how.Address)

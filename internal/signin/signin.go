@@ -164,6 +164,16 @@ func spend(ctx context.Context, tx *db.Tx, purpose, token string) (owner, error)
 	return o, err
 }
 
+// good tells whether a token may be spent, so that nobody without one can keep
+// the server busy with hashing passwords.
+func (s *SignIn) good(ctx context.Context, purpose, token string) error {
+	_, err := db.One[int64](ctx, s.o.DB, `SELECT id FROM one_time_token WHERE hash = ? AND purpose = ? AND used_on IS NULL AND expires_on > ?`, digest(token), purpose, time.Now())
+	if errors.Is(err, db.ErrNone) {
+		return errSpent
+	}
+	return err
+}
+
 // needMail refuses what is done by mail on a server that sends none.
 func (s *SignIn) needMail() error {
 	if s.o.Mail == nil {

@@ -149,7 +149,7 @@ func TestAKeyMakesNoStrongerKey(t *testing.T) {
 			"all actions":           {user.KeyDraft{Scopes: user.Scopes{"agent:*"}, ExpiresOn: &before}, fail.CodeForbidden},
 			"lasting longer":        {user.KeyDraft{Scopes: user.Scopes{"agent:view"}, ExpiresOn: &later}, fail.CodeForbidden},
 			"lasting for ever":      {user.KeyDraft{Scopes: user.Scopes{"agent:view"}}, fail.CodeForbidden},
-			"ended before it began": {user.KeyDraft{Scopes: user.Scopes{"agent:view"}, ExpiresOn: &past}, fail.CodeInvalid},
+			"ended before it began": {user.KeyDraft{Scopes: user.Scopes{"agent:view"}, ExpiresOn: &past}, fail.CodeConflict},
 		} {
 			x.draft.Name = name
 			_, err := p.u.CreateKey(ctx, sc, x.draft)
@@ -219,7 +219,7 @@ func TestChangingThePasswordEndsAllOtherSessions(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		p := settle(t, d, "one.example")
 		ctx := t.Context()
-		p.want(p.u.ChangePassword(ctx, p.as("bob"), "", "Another-Horse-9", ""), fail.CodeInvalid)
+		p.want(p.u.ChangePassword(ctx, p.as("bob"), "", "Another-Horse-9", ""), fail.CodeForbidden)
 		hash, err := p.u.HashPassword(ctx, password)
 		if err != nil {
 			t.Fatal(err)
@@ -231,7 +231,7 @@ func TestChangingThePasswordEndsAllOtherSessions(t *testing.T) {
 			t.Fatal(err)
 		}
 		sc := authz.For(who)
-		p.want(p.u.ChangePassword(ctx, sc, "Wrong-Horse-9", "Another-Horse-9", ""), fail.CodeInvalid)
+		p.want(p.u.ChangePassword(ctx, sc, "Wrong-Horse-9", "Another-Horse-9", ""), fail.CodeForbidden)
 		p.want(p.u.ChangePassword(ctx, sc, password, "Password1", ""), fail.CodeInvalid)
 		if err := p.u.ChangePassword(ctx, sc, password, "Another-Horse-9", ""); err != nil {
 			t.Fatal(err)

@@ -64,7 +64,7 @@ func (u *Users) CreateKey(ctx context.Context, sc authz.Scope, d KeyDraft) (NewK
 		}
 	}
 	if d.ExpiresOn != nil && d.ExpiresOn.Before(time.Now()) {
-		return NewKey{}, fail.InvalidField("expires_on", "expires_on: it lies in the past; choose a time to come")
+		return NewKey{}, fail.Conflict("expires_on lies in the past; choose a time to come")
 	}
 	if p := sc.Principal(); p.KeyID != 0 {
 		for _, s := range d.Scopes {

@@ -80,7 +80,9 @@ func (u *Users) ChangePassword(ctx context.Context, sc authz.Scope, current, nex
 		return err
 	}
 	if !ok {
-		return fail.InvalidField("current_password", "current_password: this is not your password; correct it, or reset it if you have none")
+		e := fail.Forbidden("this is not your password; correct it, or reset it if you have none")
+		e.Fields = []fail.Field{{Field: "current_password", Message: e.Message}}
+		return e
 	}
 	succeeded()
 	hash, err := u.newHash(ctx, next, "new_password")
