@@ -247,8 +247,8 @@ func (s *SignIn) identify(ctx context.Context, tx *db.Tx, v vouched, provider st
 		Linked bool  `db:"linked"`
 	}
 	r, err := db.One[row](ctx, tx, `SELECT p.id, p.org_id, p.is_active = TRUE AND p.is_deleted = FALSE AS active,
-			EXISTS (SELECT 1 FROM user_identity x WHERE x.user_id = p.id AND x.issuer = ?) AS linked
-		FROM users p WHERE p.email_key = ?`, v.Issuer, emailKey(v.Email))
+			EXISTS (SELECT 1 FROM user_identity x WHERE x.user_id = p.id AND x.issuer = ? AND x.subject <> ?) AS linked
+		FROM users p WHERE p.email_key = ?`, v.Issuer, v.Subject, emailKey(v.Email))
 	entry := audit.Entry{Actor: v.Email, Carrier: how.Way, Address: how.Address, RequestID: api.RequestID(ctx), Resource: string(authz.User),
 		Detail: map[string]any{"issuer": v.Issuer, "subject": v.Subject}, Action: "linkIdentity"}
 	switch {
