@@ -15,12 +15,12 @@ part() {
 go_tests() {
   # shellcheck disable=SC2086 # GO_TEST_FLAGS is a list of words
   CGO_ENABLED=1 go run ./internal/db/dbtest/cluster -- \
-    go test -race -shuffle=on -timeout "${GO_TEST_TIMEOUT:-8m}" ${GO_TEST_FLAGS:-} ./... 2>&1 | tee "$log"
+    go test -race -shuffle=on -timeout "${GO_TEST_TIMEOUT:-15m}" ${GO_TEST_FLAGS:-} ./... 2>&1 | tee "$log"
 }
 
 # Whole and without the race detector, which only takes a sample of them.
 proof() {
-  go run ./internal/db/dbtest/cluster -- go test -timeout 10m -run 'TestTheMatrix|TestTheRandomWalk' ./internal/server
+  go run ./internal/db/dbtest/cluster -- go test -timeout 15m -run 'TestTheMatrix|TestTheRandomWalk' ./internal/server
 }
 
 part "console: types" npm --prefix web run --silent typecheck
