@@ -17,6 +17,7 @@ import (
 
 	"atrium/internal/api"
 	"atrium/internal/db"
+	"atrium/internal/server/servertest"
 )
 
 // sent is a valid request of an operation beside its path, made of its
@@ -242,7 +243,7 @@ func (m *matrix) example(name string, s map[string]any, org int64, depth int) an
 		case strings.Contains(name, "email") || name == "username":
 			return "somebody@home.example"
 		case strings.Contains(name, "password"):
-			return "Correct-Horse-9"
+			return servertest.AdminPassword
 		case name == "permission":
 			return "agent:view"
 		}

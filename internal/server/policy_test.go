@@ -7,10 +7,14 @@ import (
 	"hash/crc32"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/alexedwards/argon2id"
+
 	"atrium/internal/db"
+	"atrium/internal/server/servertest"
 )
 
 // The reference: who may do what, as the handbook says it, written a second
@@ -339,10 +343,19 @@ func (w *facts) addOrg(name string) (id, defaultProject int64) {
 	return id, defaultProject
 }
 
+// passwordHash is of the password that the matrix sends, made as cheap as it can be.
+var passwordHash = sync.OnceValue(func() string {
+	h, err := argon2id.CreateHash(servertest.AdminPassword, &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32})
+	if err != nil {
+		panic(err)
+	}
+	return h
+})
+
 func (w *facts) addPerson(org int64, email, role string) *human {
 	w.t.Helper()
 	id := w.insert("users", "org_id, email, email_key, first_name, last_name, role, password_hash, is_active, is_deleted"+stamps,
-		stamped(org, email, email, "First", "Last", role, "", true, false)...)
+		stamped(org, email, email, "First", "Last", role, passwordHash(), true, false)...)
 	w.insert("user_permission", "org_id, user_id, kind, name"+stamps, stamped(org, id, "role", role)...)
 	p := &human{id: id, org: org, email: email, role: role, active: true}
 	w.people[id] = p
