@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"atrium/internal/authz"
 	"atrium/internal/db"
@@ -35,6 +36,23 @@ type Found struct {
 // NotFound is the answer for a place that is unknown or not visible.
 func (p Place) NotFound(id int64) error {
 	return fail.NotFound("%s %d is unknown or not visible to you; check the id", p.table(), id)
+}
+
+// CleanName is a place's name as it is kept.
+func (p Place) CleanName(s string) (string, error) {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return "", fail.InvalidField("name", "name: give the %s a name", p.table())
+	}
+	return s, nil
+}
+
+// Taken says of a failed statement that the name belongs to another place.
+func (p Place) Taken(err error, name string) error {
+	if db.IsUnique(err) {
+		return fail.Conflict("a %s named %s exists already; choose another name", p.table(), name)
+	}
+	return err
 }
 
 // Load is the scoped loader: 404 when the place is unknown or not visible, 403

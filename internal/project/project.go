@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"atrium/internal/audit"
@@ -82,7 +81,7 @@ func (s *Projects) Visible(ctx context.Context, q db.Querier, sc authz.Scope, id
 func (s *Projects) Create(ctx context.Context, sc authz.Scope, d Draft) (Project, error) {
 	var id int64
 	err := s.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
-		name, err := cleanName(d.Name)
+		name, err := org.Projects.CleanName(d.Name)
 		if err != nil {
 			return err
 		}
@@ -94,7 +93,7 @@ func (s *Projects) Create(ctx context.Context, sc authz.Scope, d Draft) (Project
 		id, err = db.One[int64](ctx, tx, `INSERT INTO project (org_id, name, description, is_default, is_deleted, created_by, created_on, modified_by, modified_on)
 			VALUES (?, ?, ?, FALSE, FALSE, ?, ?, ?, ?) RETURNING id`, sc.Org(), name, description, sc.Email(), now, sc.Email(), now)
 		if err != nil {
-			return taken(err, name)
+			return org.Projects.Taken(err, name)
 		}
 		audit.About(ctx, id)
 		if err := org.Projects.Claim(ctx, tx, sc, id); err != nil {
@@ -116,7 +115,7 @@ func (s *Projects) Update(ctx context.Context, sc authz.Scope, id int64, p Patch
 			return err
 		}
 		if p.Name != nil {
-			if found.Name, err = cleanName(*p.Name); err != nil {
+			if found.Name, err = org.Projects.CleanName(*p.Name); err != nil {
 				return err
 			}
 		}
@@ -127,7 +126,7 @@ func (s *Projects) Update(ctx context.Context, sc authz.Scope, id int64, p Patch
 		}
 		_, err = db.Exec(ctx, tx, `UPDATE project SET name = ?, description = COALESCE(?, description), modified_by = ?, modified_on = ? WHERE id = ? AND org_id = ?`,
 			found.Name, p.Description, sc.Email(), time.Now(), id, sc.Org())
-		return taken(err, found.Name)
+		return org.Projects.Taken(err, found.Name)
 	})
 	if err != nil {
 		return Project{}, err
@@ -227,19 +226,4 @@ func (s *Projects) Get(ctx context.Context, sc authz.Scope, id int64) (Project, 
 		return Project{}, err
 	}
 	return out[0], nil
-}
-
-func cleanName(s string) (string, error) {
-	s = strings.TrimSpace(s)
-	if s == "" {
-		return "", fail.InvalidField("name", "name: give the project a name")
-	}
-	return s, nil
-}
-
-func taken(err error, name string) error {
-	if db.IsUnique(err) {
-		return fail.Conflict("a project named %s exists already; choose another name", name)
-	}
-	return err
 }

@@ -48,7 +48,7 @@ func (s *SignIn) request(ctx context.Context, address, previous string, l letter
 	if err := s.needMail(); err != nil {
 		return err
 	}
-	if err := s.asking.enter(l.Email, address); err != nil {
+	if err := s.ask(l.Email, address); err != nil {
 		return err
 	}
 	return s.o.DB.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
@@ -68,7 +68,7 @@ const tries = 5
 // tried too often is answered alike, and like an attempt that never was.
 func (s *SignIn) Code(ctx context.Context, attempt, code string, how user.How) (user.Tokens, error) {
 	bad := fail.Unauthenticated("this code is wrong or does not work any more; check it, or ask for a new one")
-	if err := s.proving.enter("", how.Address); err != nil {
+	if err := s.prove(how.Address); err != nil {
 		return user.Tokens{}, err
 	}
 	type row struct {
@@ -178,7 +178,7 @@ func (s *SignIn) InviteAgain(ctx context.Context, sc authz.Scope, userID int64) 
 		if err := s.needMail(); err != nil {
 			return err
 		}
-		if err := s.asking.enter("invitation "+emailKey(u.Email), ""); err != nil {
+		if err := s.ask("invitation "+emailKey(u.Email), ""); err != nil {
 			return err
 		}
 		return s.Invite(ctx, tx, sc.Org(), userID, sc.Email())
@@ -187,7 +187,7 @@ func (s *SignIn) InviteAgain(ctx context.Context, sc authz.Scope, userID int64) 
 
 // Accept chooses the first password with an invitation, and signs in.
 func (s *SignIn) Accept(ctx context.Context, token, password string, how user.How) (user.Tokens, error) {
-	if err := s.proving.enter("", how.Address); err != nil {
+	if err := s.prove(how.Address); err != nil {
 		return user.Tokens{}, err
 	}
 	bad := fail.Unauthenticated("this invitation was used already or has expired; ask whoever invited you to send it again")
@@ -211,7 +211,7 @@ func (s *SignIn) Accept(ctx context.Context, token, password string, how user.Ho
 
 // Reset chooses a new password with a mailed link, and ends all sessions.
 func (s *SignIn) Reset(ctx context.Context, token, password string, how user.How) error {
-	if err := s.proving.enter("", how.Address); err != nil {
+	if err := s.prove(how.Address); err != nil {
 		return err
 	}
 	spent := fail.Unauthenticated("this link was used already or has expired; ask for a new one")
@@ -249,7 +249,7 @@ func (s *SignIn) Reset(ctx context.Context, token, password string, how user.How
 		return spent
 	}
 	if err == nil {
-		s.proving.forgive(how.Address)
+		s.proving.Forgive(how.Address)
 	}
 	return err
 }

@@ -27,6 +27,7 @@ import (
 	"atrium/internal/db"
 	"atrium/internal/fail"
 	"atrium/internal/job"
+	"atrium/internal/limit"
 	"atrium/internal/mail"
 	"atrium/internal/user"
 )
@@ -60,8 +61,8 @@ type SignIn struct {
 	o         Options
 	codeKey   []byte
 	providers map[string]*issuer
-	asking    *limiter // for mails
-	proving   *limiter // with codes, tokens and at issuers
+	asking    *limit.Window // for mails
+	proving   *limit.Window // with codes, tokens and at issuers
 }
 
 // New makes a SignIn. It tells package user who mails invitations.
@@ -72,7 +73,7 @@ func New(o Options) *SignIn {
 	}
 	s := &SignIn{
 		o: o, codeKey: key, providers: map[string]*issuer{},
-		asking: newLimiter(10*time.Minute, 5, 60), proving: newLimiter(time.Minute, 0, cmp.Or(o.Tries, 60)),
+		asking: limit.New(10*time.Minute, tooOften), proving: limit.New(time.Minute, tooOften),
 	}
 	for _, p := range o.Providers {
 		if p.ClientID != "" {
@@ -182,11 +183,37 @@ func (s *SignIn) needMail() error {
 	return nil
 }
 
+// How often is enough.
+const (
+	mailsPerAccount = 5 // in ten minutes, known or not
+	mailsPerAddress = 60
+	provesAMinute   = 60 // of an address; those that succeed are not counted
+)
+
+const tooOften = "that was tried too often just now; wait a while and try again"
+
+// ask counts a mail that is asked for; an empty address is not counted.
+func (s *SignIn) ask(account, address string) error {
+	most := map[string]int{"u " + account: mailsPerAccount}
+	if address != "" {
+		most["a "+address] = mailsPerAddress
+	}
+	return s.asking.Enter(most)
+}
+
+// prove counts an attempt to sign in; an empty address is not counted.
+func (s *SignIn) prove(address string) error {
+	if address == "" {
+		return nil
+	}
+	return s.proving.Enter(map[string]int{address: cmp.Or(s.o.Tries, provesAMinute)})
+}
+
 // proof runs what turns a proof into a session, and answers one and the same
 // failure for every proof that is not good. An address that fails too often
 // has to wait.
 func (s *SignIn) proof(ctx context.Context, how user.How, bad *fail.Error, do func(context.Context, *db.Tx) (owner, error)) (user.Tokens, error) {
-	if err := s.proving.enter("", how.Address); err != nil {
+	if err := s.prove(how.Address); err != nil {
 		return user.Tokens{}, err
 	}
 	return s.open(ctx, how, bad, do)
@@ -206,7 +233,7 @@ func (s *SignIn) open(ctx context.Context, how user.How, bad *fail.Error, do fun
 		return user.Tokens{}, bad.Because(err)
 	}
 	if err == nil {
-		s.proving.forgive(how.Address)
+		s.proving.Forgive(how.Address)
 	}
 	return t, err
 }

@@ -87,7 +87,7 @@ func (s *SignIn) begin(ctx context.Context, provider, next string) (string, erro
 	if !ok {
 		return "", &refusal{code: codeUnconfigured}
 	}
-	if err := s.proving.enter("", api.RemoteIP(ctx)); err != nil {
+	if err := s.prove(api.RemoteIP(ctx)); err != nil {
 		return "", err
 	}
 	if !local(next) {
@@ -186,7 +186,7 @@ func (s *SignIn) Exchange(ctx context.Context, idToken string, how user.How) (us
 	if !ok {
 		return user.Tokens{}, fail.Forbidden("signing in with Microsoft is not configured on this server; ask an administrator")
 	}
-	if err := s.proving.enter("", how.Address); err != nil {
+	if err := s.prove(how.Address); err != nil {
 		return user.Tokens{}, err
 	}
 	c, id, err := i.verify(ctx, idToken)
@@ -201,7 +201,7 @@ func (s *SignIn) Exchange(ctx context.Context, idToken string, how user.How) (us
 		return user.Tokens{}, fail.Unauthenticated("this ID token lets nobody in: it has to be new, made for this server, and of somebody known here whose address is verified").Because(err)
 	}
 	if err == nil {
-		s.proving.forgive(how.Address)
+		s.proving.Forgive(how.Address)
 	}
 	return t, err
 }
@@ -223,7 +223,7 @@ func (s *SignIn) admit(ctx context.Context, v vouched, provider string, how user
 		}
 	}
 	if err == nil {
-		s.proving.forgive(how.Address)
+		s.proving.Forgive(how.Address)
 	}
 	return t, err
 }

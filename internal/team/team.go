@@ -5,7 +5,6 @@ package team
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"atrium/internal/audit"
@@ -52,7 +51,7 @@ func New(d *db.DB) *Teams { return &Teams{db: d} }
 func (s *Teams) Create(ctx context.Context, sc authz.Scope, d Draft) (Team, error) {
 	var id int64
 	err := s.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
-		name, err := cleanName(d.Name)
+		name, err := org.Teams.CleanName(d.Name)
 		if err != nil {
 			return err
 		}
@@ -64,7 +63,7 @@ func (s *Teams) Create(ctx context.Context, sc authz.Scope, d Draft) (Team, erro
 		id, err = db.One[int64](ctx, tx, `INSERT INTO team (org_id, name, description, is_deleted, created_by, created_on, modified_by, modified_on)
 			VALUES (?, ?, ?, FALSE, ?, ?, ?, ?) RETURNING id`, sc.Org(), name, description, sc.Email(), now, sc.Email(), now)
 		if err != nil {
-			return taken(err, name)
+			return org.Teams.Taken(err, name)
 		}
 		audit.About(ctx, id)
 		return org.Teams.Claim(ctx, tx, sc, id)
@@ -83,13 +82,13 @@ func (s *Teams) Update(ctx context.Context, sc authz.Scope, id int64, p Patch) (
 			return err
 		}
 		if p.Name != nil {
-			if t.Name, err = cleanName(*p.Name); err != nil {
+			if t.Name, err = org.Teams.CleanName(*p.Name); err != nil {
 				return err
 			}
 		}
 		_, err = db.Exec(ctx, tx, `UPDATE team SET name = ?, description = COALESCE(?, description), modified_by = ?, modified_on = ? WHERE id = ? AND org_id = ?`,
 			t.Name, p.Description, sc.Email(), time.Now(), id, sc.Org())
-		return taken(err, t.Name)
+		return org.Teams.Taken(err, t.Name)
 	})
 	if err != nil {
 		return Team{}, err
@@ -133,19 +132,4 @@ func (s *Teams) Get(ctx context.Context, sc authz.Scope, id int64) (Team, error)
 		err = org.Teams.NotFound(id)
 	}
 	return t, err
-}
-
-func cleanName(s string) (string, error) {
-	s = strings.TrimSpace(s)
-	if s == "" {
-		return "", fail.InvalidField("name", "name: give the team a name")
-	}
-	return s, nil
-}
-
-func taken(err error, name string) error {
-	if db.IsUnique(err) {
-		return fail.Conflict("a team named %s exists already; choose another name", name)
-	}
-	return err
 }

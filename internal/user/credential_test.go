@@ -249,9 +249,9 @@ func TestChangingThePasswordEndsAllOtherSessions(t *testing.T) {
 
 func TestFailedSignInsAreLimitedByPairAccountAndAddress(t *testing.T) {
 	t.Parallel()
-	attempts := user.NewAttempts()
+	attempt := user.Attempts()
 	try := func(email, address string) bool {
-		_, err := attempts.Begin(email, address)
+		_, err := attempt(email, address)
 		if err != nil && (!fail.Is(err, fail.CodeTooMany) || fail.As(err).RetryAfter <= 0) {
 			t.Error(err)
 		}
@@ -282,7 +282,7 @@ func TestFailedSignInsAreLimitedByPairAccountAndAddress(t *testing.T) {
 		t.Error("an address is not limited, or somebody else is")
 	}
 	for range 100 {
-		succeeded, err := attempts.Begin("ann", "192.0.2.3")
+		succeeded, err := attempt("ann", "192.0.2.3")
 		if err != nil {
 			t.Fatal("attempts that succeed are counted")
 		}

@@ -36,10 +36,8 @@ func Check(p string) error { return checkPassword(p, "password") }
 // WriteLastUse writes what is gathered.
 func (u *Users) WriteLastUse() { u.writeLastUse() }
 
-// NewAttempts counts attempts like a server's.
-func NewAttempts() *attempts { return newAttempts() }
-
-// Begin counts one.
-func (a *attempts) Begin(account, address string) (succeeded func(), err error) {
-	return a.begin(account, address)
+// Attempts counts sign-ins like a server's.
+func Attempts() func(account, address string) (succeeded func(), err error) {
+	w := newAttempts()
+	return func(account, address string) (func(), error) { return attempt(w, account, address) }
 }

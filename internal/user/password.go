@@ -67,7 +67,7 @@ func (u *Users) newHash(ctx context.Context, password, field string) (string, er
 
 // ChangePassword replaces one's own password and ends all other sessions.
 func (u *Users) ChangePassword(ctx context.Context, sc authz.Scope, current, next, address string) error {
-	succeeded, err := u.attempts.begin(strings.ToLower(sc.Email()), address)
+	succeeded, err := attempt(u.attempts, strings.ToLower(sc.Email()), address)
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (u *Users) Register(ctx context.Context, in Registration, address string) e
 	}
 	key := strings.ToLower(email)
 	// Never taken back: each registration may send a mail.
-	if _, err := u.attempts.begin("registration "+key, address); err != nil {
+	if _, err := attempt(u.attempts, "registration "+key, address); err != nil {
 		return err
 	}
 	hash, err := u.newHash(ctx, in.Password, "password")

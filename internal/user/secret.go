@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash/crc32"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"github.com/alexedwards/argon2id"
 
 	"atrium/internal/fail"
+	"atrium/internal/limit"
 )
 
 // derive makes a key for one purpose out of the master key.
@@ -121,62 +121,28 @@ func (h *hasher) matches(ctx context.Context, password, hash string) (bool, erro
 	return ok && known, err
 }
 
-// attempts counts sign-ins that failed or are under way, in a sliding minute:
-// of an account from one address, of an account, and of an address.
-type attempts struct {
-	mu   sync.Mutex
-	seen map[string][]time.Time
-}
-
+// Sign-ins that failed or are under way are counted within a minute: of an
+// account from one address, of an account, and of an address.
 const (
 	perPair    = 10
 	perAccount = 50 // more than a pair's, so that nobody far away locks a person out easily
 	perAddress = 60
 )
 
-func newAttempts() *attempts { return &attempts{seen: map[string][]time.Time{}} }
-
-// begin counts an attempt, and refuses it when there were too many lately. The
-// attempt is taken back by calling succeeded.
-func (a *attempts) begin(account, address string) (succeeded func(), err error) {
-	limits := map[string]int{"p " + account + " " + address: perPair, "u " + account: perAccount, "a " + address: perAddress}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for key, limit := range limits {
-		if recent := a.recent(key); len(recent) >= limit {
-			return nil, fail.TooMany("too many failed sign-ins; wait a minute and try again").After(time.Until(recent[0].Add(time.Minute)))
-		}
-	}
-	now := time.Now()
-	for key := range limits {
-		a.seen[key] = append(a.seen[key], now)
-	}
-	if len(a.seen) > 10_000 {
-		for key := range a.seen {
-			a.recent(key)
-		}
-	}
-	return func() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		for key := range limits {
-			if i := slices.Index(a.seen[key], now); i >= 0 {
-				a.seen[key] = slices.Delete(a.seen[key], i, i+1)
-			}
-		}
-	}, nil
+func newAttempts() *limit.Window {
+	return limit.New(time.Minute, "too many failed sign-ins; wait a minute and try again")
 }
 
-// recent forgets what is older than a minute.
-func (a *attempts) recent(key string) []time.Time {
-	all := a.seen[key]
-	for len(all) > 0 && time.Since(all[0]) > time.Minute {
-		all = all[1:]
+// attempt counts a sign-in, and refuses it when there were too many lately. It
+// is taken back by calling succeeded.
+func attempt(w *limit.Window, account, address string) (succeeded func(), err error) {
+	most := map[string]int{"p " + account + " " + address: perPair, "u " + account: perAccount, "a " + address: perAddress}
+	if err := w.Enter(most); err != nil {
+		return nil, err
 	}
-	if len(all) == 0 {
-		delete(a.seen, key)
-	} else {
-		a.seen[key] = all
-	}
-	return all
+	return func() {
+		for key := range most {
+			w.Forgive(key)
+		}
+	}, nil
 }

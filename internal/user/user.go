@@ -14,6 +14,7 @@ import (
 	"atrium/internal/authz"
 	"atrium/internal/db"
 	"atrium/internal/fail"
+	"atrium/internal/limit"
 )
 
 // User is a person of one organization, as the API shows them.
@@ -68,7 +69,7 @@ type Users struct {
 	inviter          Inviter
 	verifier         Verifier
 	hashing          *hasher
-	attempts         *attempts
+	attempts         *limit.Window
 	origin           *http.CrossOriginProtection
 	cache            principals
 	keysUsed         lastUsed
