@@ -33,24 +33,11 @@ func (a *API) gate(o Op) func(huma.Context, func(huma.Context)) {
 			next(hc)
 			return
 		}
-		p, err := a.opts.Auth.Authenticate(r, o.NoKey)
-		if err == nil && p == nil {
-			err = fail.Unauthenticated("sign in first: send Authorization: Bearer with a platform token or a personal API key")
-		}
+		p, err := a.admit(r, o)
 		if err == nil {
-			if d := authz.Decide(p, o.Needs); !d.Allowed && !planted.Bug(planted.Gate) {
-				err = fail.Forbidden("%s", d.Reason)
-			}
+			err = a.unsaid(o, r)
 		}
 		if err != nil {
-			a.writeFailure(r.Context(), w, err)
-			return
-		}
-		if err := a.unsaid(o, r); err != nil {
-			a.writeFailure(r.Context(), w, err)
-			return
-		}
-		if err := a.featured(r.Context(), o, p); err != nil {
 			a.writeFailure(r.Context(), w, err)
 			return
 		}
@@ -60,6 +47,21 @@ func (a *API) gate(o Op) func(huma.Context, func(huma.Context)) {
 		}
 		next(huma.WithContext(hc, ctx))
 	}
+}
+
+// admit is the principal of a request, if they may do the operation now.
+func (a *API) admit(r *http.Request, o Op) (*authz.Principal, error) {
+	p, err := a.opts.Auth.Authenticate(r, o.NoKey)
+	if err != nil {
+		return nil, err
+	}
+	if p == nil {
+		return nil, fail.Unauthenticated("sign in first: send Authorization: Bearer with a platform token or a personal API key")
+	}
+	if d := authz.Decide(p, o.Needs); !d.Allowed && !planted.Bug(planted.Gate) {
+		return nil, fail.Forbidden("%s", d.Reason)
+	}
+	return p, a.featured(r.Context(), o, p)
 }
 
 // featured refuses what the organization has switched off.

@@ -11,7 +11,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
-	"atrium/internal/authz"
 	"atrium/internal/fail"
 )
 
@@ -98,10 +97,12 @@ func Stream[In any](a *API, o Op, start func(context.Context, *In) (func(context
 	})
 }
 
-// recheck is how often an open stream's credentials are looked at again.
-const recheck = time.Second
+// recheck is how often it is looked again whether an open stream is still
+// allowed. With the time for which a principal is remembered it stays below a second.
+const recheck = 200 * time.Millisecond
 
-// whileAllowed is the context of a stream, which ends when its credentials do.
+// whileAllowed is the context of a stream, which ends when the gate would not
+// let the request in any more.
 func (a *API) whileAllowed(ctx context.Context, o Op) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	x, ok := ctx.Value(requestKey{}).(*exchange)
@@ -116,8 +117,7 @@ func (a *API) whileAllowed(ctx context.Context, o Op) (context.Context, context.
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				p, err := a.opts.Auth.Authenticate(x.r, o.NoKey)
-				if err == nil && (p == nil || !authz.Decide(p, o.Needs).Allowed) || fail.Is(err, fail.CodeUnauthenticated) {
+				if _, err := a.admit(x.r, o); fail.Is(err, fail.CodeUnauthenticated) || fail.Is(err, fail.CodeForbidden) {
 					cancel()
 					return
 				}
