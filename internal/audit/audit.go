@@ -104,8 +104,8 @@ func (v Event) sum(orgID int64) string {
 	return hex.EncodeToString(s[:])
 }
 
-// Watched is an entry that waits for its change to be committed.
-type Watched struct {
+// watched is an entry that waits for its change to be committed.
+type watched struct {
 	mu    sync.Mutex
 	entry Entry
 	done  bool
@@ -115,7 +115,7 @@ type watchedKey struct{}
 
 // Watch answers a context whose first committed transaction records the entry.
 func Watch(ctx context.Context, e Entry) context.Context {
-	w := &Watched{entry: e}
+	w := &watched{entry: e}
 	ctx = context.WithValue(ctx, watchedKey{}, w)
 	return db.WithLast(ctx, func(ctx context.Context, tx *db.Tx) error {
 		w.mu.Lock()
@@ -136,7 +136,7 @@ func Watch(ctx context.Context, e Entry) context.Context {
 // Tell adds to the detail of the entry that is being watched, if any: what was
 // sent (body), or what a change was from and to.
 func Tell(ctx context.Context, name string, value any) {
-	w, ok := ctx.Value(watchedKey{}).(*Watched)
+	w, ok := ctx.Value(watchedKey{}).(*watched)
 	if !ok {
 		return
 	}
@@ -153,7 +153,7 @@ func Tell(ctx context.Context, name string, value any) {
 // About names what the entry being watched is about, when its address does
 // not: the id of what was made.
 func About(ctx context.Context, id int64) {
-	w, ok := ctx.Value(watchedKey{}).(*Watched)
+	w, ok := ctx.Value(watchedKey{}).(*watched)
 	if !ok {
 		return
 	}

@@ -181,9 +181,6 @@ func Resources() []Resource {
 // Roles are the organization's, the strongest first.
 func Roles() []Role { return []Role{GlobalAdmin, ApplicationAdmin, Member} }
 
-// RoleActions is what a role may do to a resource at all, before rows are looked at.
-func RoleActions(r Role, on Resource) []Action { return slices.Clone(roleActions(r, on)) }
-
 var (
 	everything = Actions()
 	looking    = []Action{View, Use}

@@ -119,12 +119,6 @@ func (l *Log) AppendTx(ctx context.Context, tx *db.Tx, stream string, orgID int6
 	return nil
 }
 
-// Delete removes a stream with all its events.
-func Delete(ctx context.Context, tx *db.Tx, stream string) error {
-	_, err := db.Exec(ctx, tx, `DELETE FROM event WHERE stream = ?`, stream)
-	return err
-}
-
 // wellFormed tells that nothing follows a Last event.
 func wellFormed(events []Event) bool {
 	return !slices.ContainsFunc(events[:len(events)-1], func(e Event) bool { return e.Last })

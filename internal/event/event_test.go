@@ -368,25 +368,6 @@ func TestAReaderThatFailsLeaves(t *testing.T) {
 	})
 }
 
-func TestADeletedStreamHasNoEvents(t *testing.T) {
-	t.Parallel()
-	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		l := open(t, d)
-		add(t, l, "s", e(1, 3, true))
-		add(t, l, "kept", []Event{{}})
-		if err := d.Tx(t.Context(), func(ctx context.Context, tx *db.Tx) error { return Delete(ctx, tx, "s") }); err != nil {
-			t.Fatal(err)
-		}
-		names, err := db.All[string](t.Context(), d, `SELECT stream || data FROM event`)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff([]string{"keptnull"}, names); diff != "" {
-			t.Error(diff)
-		}
-	})
-}
-
 func TestForgottenStreamsAreDropped(t *testing.T) {
 	t.Parallel()
 	l := open(t, dbtest.Open(t, db.SQLite))

@@ -126,9 +126,6 @@ func NotFound(format string, args ...any) *Error { return build(CodeNotFound, fo
 // Conflict is a 409: the state of the thing does not allow it.
 func Conflict(format string, args ...any) *Error { return build(CodeConflict, format, args) }
 
-// Stale is a 412: somebody else changed it first.
-func Stale(format string, args ...any) *Error { return build(CodeStale, format, args) }
-
 // TooLarge is a 413.
 func TooLarge(format string, args ...any) *Error { return build(CodeTooLarge, format, args) }
 

@@ -24,9 +24,6 @@ const (
 	Basic      Mode = "basic" // large pieces, for attachments
 )
 
-// Valid tells whether the mode is one of the three.
-func (m Mode) Valid() bool { return m == Exhaustive || m == Standard || m == Basic }
-
 // Piece is one span of the text: text[Start:End] == Text, in bytes.
 type Piece struct {
 	Text       string

@@ -55,7 +55,7 @@ const maxAgent = 200 // bytes of what a program calls itself
 // unknown address and a wrong password.
 func (u *Users) SignIn(ctx context.Context, email, password string, how How) (Tokens, error) {
 	key := strings.ToLower(strings.TrimSpace(email))
-	succeeded, err := u.attempts.begin(key, how.Address)
+	succeeded, err := attempt(u.attempts, key, how.Address)
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -108,6 +108,10 @@ func (u *Users) Open(ctx context.Context, tx *db.Tx, orgID, userID int64, how Ho
 		return Tokens{}, fail.Unauthenticated("this account is not active; ask an administrator")
 	}
 	if err != nil {
+		return Tokens{}, err
+	}
+	// A session that ended proves nothing any more, not even reuse.
+	if _, err := db.Exec(ctx, tx, `DELETE FROM session WHERE user_id = ? AND org_id = ? AND expires_on < ?`, userID, orgID, time.Now().Add(-24*time.Hour)); err != nil {
 		return Tokens{}, err
 	}
 	t, err := u.open(ctx, tx, orgID, userID, rand.Text(), how)

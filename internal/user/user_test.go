@@ -349,6 +349,26 @@ func TestPermissionsAreGivenChangedAndTakenAway(t *testing.T) {
 	})
 }
 
+func TestSessionsThatEndedLongAgoGoWithTheNextSignIn(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		p := settle(t, d, "one.example")
+		for _, who := range []string{"bob", "bob", "ann"} {
+			p.signedIn(who)
+		}
+		p.tx(func(ctx context.Context, tx *db.Tx) error {
+			_, err := db.Exec(ctx, tx, `UPDATE session SET expires_on = ?`, time.Now().Add(-25*time.Hour))
+			return err
+		})
+		p.signedIn("bob")
+		for who, want := range map[string]int{"bob": 1, "ann": 1} {
+			if n, err := db.One[int](t.Context(), d, `SELECT COUNT(*) FROM session WHERE user_id = ?`, p.ids[who]); err != nil || n != want {
+				t.Errorf("%s has %d sessions, want %d (%v)", who, n, want, err)
+			}
+		}
+	})
+}
+
 func TestSessionsAreListedAndEndedByFamily(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {

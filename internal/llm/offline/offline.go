@@ -16,9 +16,6 @@ const Model = "offline-extract"
 // NotFound is the whole text of an answer that declines.
 const NotFound = "This is not in these documents: I found no passage that answers the question. Try other words, or add a document that says it. (Answered without a language model.)"
 
-// Declined tells whether a text of this provider declines.
-func Declined(text string) bool { return strings.TrimSpace(text) == NotFound }
-
 const (
 	intro    = "Found in the documents, quoted word for word without a language model:"
 	greeting = "Hello. Ask me about the documents, and I will quote the sentences that answer your question, with the place where they stand. (Answered without a language model.)"

@@ -144,7 +144,7 @@ func TestStream(t *testing.T) {
 					t.Errorf("%q lacks %q", r.Text, w)
 				}
 			}
-			if Declined(r.Text) != c.declined || r.Finish != llm.Stopped {
+			if (strings.TrimSpace(r.Text) == NotFound) != c.declined || r.Finish != llm.Stopped {
 				t.Errorf("got %+v", r)
 			}
 		})
