@@ -3,7 +3,6 @@ package pdf
 import (
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/pdfcpu/pdfcpu/pkg/api"
 	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu"
@@ -27,12 +26,12 @@ type file struct {
 	err   error        // a limit that was hit while unpacking
 }
 
-// withoutConfig keeps the library from writing a folder of settings.
-var withoutConfig = sync.OnceFunc(api.DisableConfigDir)
+// The library writes no folder of settings. It reads what says so without a
+// lock, so it is said before anything runs.
+func init() { api.DisableConfigDir() }
 
 // builtin reads a file without help. Damaged pages are passed over.
 func builtin(in *doc.Input) error {
-	withoutConfig()
 	conf := model.NewDefaultConfiguration()
 	conf.ValidationMode = model.ValidationRelaxed
 	conf.Cmd = model.VALIDATE // of all commands the one that opens a file and asks for no more

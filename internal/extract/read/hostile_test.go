@@ -57,7 +57,6 @@ func link() []byte {
 
 func lockedPDF(t *testing.T, user string, may model.PermissionFlags) []byte {
 	t.Helper()
-	api.DisableConfigDir()
 	conf := model.NewAESConfiguration(user, "owner", 256)
 	conf.Permissions = may
 	var b bytes.Buffer
