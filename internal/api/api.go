@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"reflect"
 	"regexp"
 	"slices"
@@ -69,6 +70,8 @@ type Options struct {
 	Log       *slog.Logger
 	// Feature tells whether a flag is on in an organization; nil: all are.
 	Feature func(ctx context.Context, orgID int64, name string) (bool, error)
+	// Proxies are believed when they say whom they pass a request on for.
+	Proxies []netip.Prefix
 }
 
 // API is the set of operations being served.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"regexp"
 	"runtime/debug"
@@ -96,9 +95,10 @@ type requestKey struct{}
 
 // exchange is what a handler may want of the HTTP exchange.
 type exchange struct {
-	id string
-	w  http.ResponseWriter
-	r  *http.Request
+	id     string
+	remote string
+	w      http.ResponseWriter
+	r      *http.Request
 }
 
 // RequestID is the id that the answer carries as X-Request-Id.
@@ -114,14 +114,9 @@ func Header(ctx context.Context, name string) string {
 	return ctx.Value(requestKey{}).(*exchange).r.Header.Get(name)
 }
 
-// RemoteIP is the address the request came from.
-func RemoteIP(ctx context.Context) string {
-	host, _, err := net.SplitHostPort(ctx.Value(requestKey{}).(*exchange).r.RemoteAddr)
-	if err != nil {
-		return ""
-	}
-	return host
-}
+// RemoteIP is the address the request came from: of the first in the chain
+// that is no trusted proxy.
+func RemoteIP(ctx context.Context) string { return ctx.Value(requestKey{}).(*exchange).remote }
 
 // SetCookie adds a cookie to the answer.
 func SetCookie(ctx context.Context, c *http.Cookie) {
@@ -148,7 +143,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Request-Id", id)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	rec := &recorder{ResponseWriter: w}
-	x := &exchange{id: id, w: rec}
+	x := &exchange{id: id, remote: remote(r, a.opts.Proxies), w: rec}
 	start := time.Now()
 	ctx := context.WithValue(r.Context(), requestKey{}, x)
 	r = r.WithContext(ctx)

@@ -32,6 +32,8 @@ type Config struct {
 	EgressAllow   string `koanf:"egress_allow"` // private networks that fetching may reach, as CIDR, comma-separated
 	MaxUpload     int64  `koanf:"max_upload"`   // bytes
 
+	TrustedProxies string `koanf:"trusted_proxies"` // reverse proxies that say whom they speak for, as CIDR, comma-separated
+
 	SMTPURL          secret.Text `koanf:"smtp_url"`          // where mails are handed in; empty: none are sent
 	MailFrom         string      `koanf:"mail_from"`         // who they are from
 	SSOGoogle        SSO         `koanf:"sso_google"`        // and the other issuers
@@ -125,8 +127,10 @@ func (c *Config) Check() error {
 	if c.Embed.BaseURL != "" && c.Embed.Model == "" {
 		say("ATRIUM_EMBED_BASE_URL is set but ATRIUM_EMBED_MODEL is not; name the model")
 	}
-	if _, err := c.allowed(); err != nil {
-		errs = append(errs, err)
+	for _, list := range []func() ([]netip.Prefix, error){c.allowed, c.proxies} {
+		if _, err := list(); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	if c.MaxUpload < 1<<20 {
 		say("ATRIUM_MAX_UPLOAD is below 1 MiB; it is a number of bytes")
@@ -169,8 +173,18 @@ func private(host string) bool {
 
 // allowed are the private networks that fetching may reach.
 func (c *Config) allowed() ([]netip.Prefix, error) {
+	return networks("ATRIUM_EGRESS_ALLOW", c.EgressAllow)
+}
+
+// proxies are the reverse proxies whose word is taken.
+func (c *Config) proxies() ([]netip.Prefix, error) {
+	return networks("ATRIUM_TRUSTED_PROXIES", c.TrustedProxies)
+}
+
+// networks reads addresses and networks; one that holds all others is refused.
+func networks(setting, list string) ([]netip.Prefix, error) {
 	var out []netip.Prefix
-	for s := range strings.SplitSeq(c.EgressAllow, ",") {
+	for s := range strings.SplitSeq(list, ",") {
 		if s = strings.TrimSpace(s); s == "" {
 			continue
 		}
@@ -178,12 +192,12 @@ func (c *Config) allowed() ([]netip.Prefix, error) {
 		if err != nil {
 			ip, err2 := netip.ParseAddr(s)
 			if err2 != nil {
-				return nil, fmt.Errorf("ATRIUM_EGRESS_ALLOW: %q is not a network, such as 10.20.0.0/16", s)
+				return nil, fmt.Errorf("%s: %q is not a network, such as 10.20.0.0/16", setting, s)
 			}
 			p = netip.PrefixFrom(ip, ip.BitLen())
 		}
 		if p.Bits() == 0 {
-			return nil, fmt.Errorf("ATRIUM_EGRESS_ALLOW: %q would open every private network; name the ones that are meant", s)
+			return nil, fmt.Errorf("%s: %q is every address there is; name the ones that are meant", setting, s)
 		}
 		out = append(out, p.Masked())
 	}

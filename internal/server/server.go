@@ -165,7 +165,11 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 		Caching: func(ctx context.Context, orgID int64) (bool, error) {
 			return s.features.Active(ctx, orgID, feature.Caching)
 		}})
-	s.api = api.New(api.Options{Version: Version, PublicURL: c.PublicURL, Auth: s.users, Log: s.log, Feature: s.features.Active})
+	proxies, err := c.proxies()
+	if err != nil {
+		return err
+	}
+	s.api = api.New(api.Options{Version: Version, PublicURL: c.PublicURL, Auth: s.users, Log: s.log, Feature: s.features.Active, Proxies: proxies})
 	if err := s.mount(); err != nil {
 		return err
 	}
