@@ -728,6 +728,21 @@ func besides(o api.Op, resource string) string {
 	return "view"
 }
 
+// idle waits until the server works on nothing by itself, such as the handbook.
+func (m *matrix) idle(t *testing.T) {
+	t.Helper()
+	for {
+		n, err := db.One[int](t.Context(), m.h.Server.DB(), `SELECT COUNT(*) FROM job WHERE state IN ('pending', 'running')`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
 // A digest over every table: the matrix must leave the fixture as it was.
 func (m *matrix) digest(t *testing.T) map[string]string {
 	// Asking is not taken back: what it adds is left out, what was there is not.
@@ -771,6 +786,7 @@ func TestTheMatrix(t *testing.T) {
 	mailing := func(c *server.Config) { c.SMTPURL, c.MailFrom = "smtp://127.0.0.1:9", "atrium@home.example" }
 	servertest.Each(t, func(t *testing.T, h *servertest.Harness) {
 		m := newMatrix(t, h)
+		m.idle(t)
 		before := m.digest(t)
 		ops, subjects := h.Server.API().Ops(), m.subjects
 		switch {
