@@ -22,7 +22,7 @@ for bug in none "${names[@]}"; do
     missed+=("$bug")
     echo "$bug: NOT FOUND"
   else
-    echo "$bug: found by $(grep -m1 -oE 'Test[A-Za-z]+' "$log")"
+    echo "$bug: found by $(grep -a -m1 -oE 'Test[A-Za-z]+' "$log")"
   fi
 done
 [ ${#missed[@]} -eq 0 ] || { echo "not found: ${missed[*]}"; exit 1; }
