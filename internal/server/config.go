@@ -122,8 +122,8 @@ func (c *Config) Check() error {
 			errs = append(errs, err)
 		}
 	}
-	if c.Embed.BaseURL != "" && c.Embed.Model == "" {
-		say("ATRIUM_EMBED_BASE_URL is set but ATRIUM_EMBED_MODEL is not; name the model")
+	if err := c.checkEmbed(); err != nil {
+		errs = append(errs, err)
 	}
 	if _, err := c.allowed(); err != nil {
 		errs = append(errs, err)
