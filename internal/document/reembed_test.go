@@ -20,10 +20,11 @@ type spinning struct {
 	*fakeEmbedder
 	word   string
 	mended *atomic.Bool
+	made   *atomic.Int64 // texts that got a vector
 }
 
 func spin(word string) spinning {
-	return spinning{&fakeEmbedder{name: "two"}, word, new(atomic.Bool)}
+	return spinning{&fakeEmbedder{name: "two"}, word, new(atomic.Bool), new(atomic.Int64)}
 }
 
 func (s spinning) Passages(ctx context.Context, texts []string) ([][]float32, error) {
@@ -31,6 +32,7 @@ func (s spinning) Passages(ctx context.Context, texts []string) ([][]float32, er
 		return nil, fail.Invalid("the key is not valid")
 	}
 	out, err := s.fakeEmbedder.Passages(ctx, texts)
+	s.made.Add(int64(len(out)))
 	for i, v := range out {
 		out[i] = append(v[4:], v[:4]...)
 	}
@@ -107,7 +109,7 @@ func (b *bench) encoded(doc int64) []byte {
 	return e
 }
 
-const table = "name,price\n\"brown trout\",12\ncamel,900\n"
+const table = "name,price\n\"brown goat\",12\ncamel,900\n"
 
 func TestAnotherEmbedderIsTakenUpWithTheFormerAnsweringMeanwhile(t *testing.T) {
 	t.Parallel()
@@ -140,6 +142,9 @@ func TestAnotherEmbedderIsTakenUpWithTheFormerAnsweringMeanwhile(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.until("the new vectors", b.counts("two"))
+		if n := two.made.Load(); n != 4 {
+			t.Errorf("%d texts got vectors for 4 pieces; going on begins anew", n)
+		}
 		if found := b.search(b.owner, "salmon"); len(found) < 2 || found[0].Vector < 0.9 || found[1].Vector < 0.9 {
 			t.Errorf("with the new vectors it found %+v", found)
 		}
