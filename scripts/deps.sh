@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
 # Installs what is missing, and only that. usage: scripts/deps.sh build|test
 #   build  npm and certificates (Go, Node and git are expected to be there)
-#   test   also PostgreSQL, a browser, poppler and the C compiler of the race detector
+#   test   also PostgreSQL, a browser, poppler, the C compiler of the race detector, and
+#          the weights of a model from the Python package index (or ATRIUM_TEST_MODEL)
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 say() { printf '%s\n' "$*" >&2; }
 has() { command -v "$1" >/dev/null 2>&1; }
 # A C library without headers cannot link the race detector.
 can_compile() { has gcc && echo '#include <stdlib.h>' | gcc -E - >/dev/null 2>&1; }
 has_postgres() { has postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; }
+has_model() { [ -n "${ATRIUM_TEST_MODEL:-}" ] || compgen -G "${XDG_CACHE_HOME:-$HOME/.cache}/atrium/test-models/*/all-MiniLM-L6-v2" >/dev/null; }
+has_pip() { python3 -m pip --version >/dev/null 2>&1; }
 has_browser() { [ -x "${ATRIUM_E2E_CHROMIUM:-/usr/bin/chromium}" ]; }
 
 for tool in go node git; do
@@ -26,9 +30,14 @@ if [ "${1:-build}" = test ]; then
   can_compile || packages+=(gcc libc6-dev)
   has pdftotext || packages+=(poppler-utils)
   [ -n "${TEST_POSTGRES_URL:-}" ] || has_postgres || packages+=(postgresql)
+  has_model || has_pip || packages+=(python3-pip)
   has_browser || packages+=(chromium fonts-liberation) # without a font pages are blank
 fi
-[ ${#packages[@]} -eq 0 ] && exit 0
+fetch_model() { [ "${1:-build}" != test ] || go run ./internal/embed/local/localtest/fetch; }
+if [ ${#packages[@]} -eq 0 ]; then
+  fetch_model "$@"
+  exit
+fi
 
 say "installing: ${packages[*]}"
 as_root=()
@@ -45,3 +54,4 @@ if [ "${1:-build}" = test ] && ! has_browser; then
   say "No browser at /usr/bin/chromium: set ATRIUM_E2E_CHROMIUM to the path of a Chromium or Chrome."
   exit 1
 fi
+fetch_model "$@"

@@ -7,10 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"atrium/internal/embed/local/localtest"
 )
 
 // The scripts are what a user types, against the real binary. $ADDR is a free
@@ -34,6 +37,12 @@ func TestScripts(t *testing.T) {
 			e.Setenv("ATRIUM_LISTEN", l.Addr().String())
 			e.Setenv("ATRIUM_DATA", filepath.Join(e.WorkDir, "data"))
 			e.Setenv("NO_COLOR", "1")
+			for i, name := range []string{"TINY", "TINY2"} { // models that know no meaning
+				e.Setenv(name, filepath.Join(e.WorkDir, strings.ToLower(name)))
+				if err := localtest.Write(e.Getenv(name), localtest.Tiny(uint64(i))); err != nil {
+					return err
+				}
+			}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": ready},
@@ -41,7 +50,7 @@ func TestScripts(t *testing.T) {
 }
 
 // working are jobs that are not done, as /metrics counts them.
-var working = regexp.MustCompile(`(?m)^atrium_jobs\{kind="index_document",state="(pending|running)"\} [1-9]`)
+var working = regexp.MustCompile(`(?m)^atrium_jobs\{kind="(index_document|reembed)",state="(pending|running)"\} [1-9]`)
 
 // ready waits until the server answers and the handbook is indexed.
 func ready(ts *testscript.TestScript, _ bool, _ []string) {

@@ -28,6 +28,7 @@ type commands struct {
 	Ask     ask          `cmd:"" help:"Ask an agent, and watch the answer come with its citations."`
 	Ingest  ingest       `cmd:"" help:"Put files and folders into a corpus, and wait until they are indexed."`
 	Org     organization `cmd:"" name:"organization" help:"Organizations on this server."`
+	Models  models       `cmd:"" help:"Models on this machine that turn text into vectors."`
 	Doctor  doctor       `cmd:"" help:"Tell what is configured, what is missing, and what to do."`
 	Bench   benchmark    `cmd:"" help:"Measure this build on this machine, and print the figures beside their yardsticks."`
 	Peer    benchPeer    `cmd:"" name:"bench-peer" hidden:"" help:"Serve standard input to every request; the yardstick of bench."`

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -43,17 +45,20 @@ func (doctor) Run(t *terminal) error {
 	}
 	found := []finding{{good, "settings", "valid"}}
 	running := answers(t.ctx, cfg.Listen)
-	found = append(found, running, folder(cfg.Data), database(t, cfg, running.state == good), model(cfg), embedder(cfg))
+	found = append(found, running, folder(cfg.Data), database(t, cfg, running.state == good), model(cfg))
 	for _, x := range []struct {
 		what     string
 		describe func(server.Config) (string, bool)
-	}{{"mail", server.DescribeMail}, {"single sign-on", server.DescribeSSO}} {
+	}{{"embedder", server.DescribeEmbedder}, {"mail", server.DescribeMail}, {"single sign-on", server.DescribeSSO}} {
 		f := finding{state: note, what: x.what}
 		var ok bool
 		if f.detail, ok = x.describe(cfg); ok {
 			f.state = good
 		}
 		found = append(found, f)
+	}
+	if running.state == good {
+		found = append(found, reembedding(t.ctx, cfg.Listen)...)
 	}
 	found = append(found, programs()...)
 	w := tabwriter.NewWriter(t.out, 0, 4, 2, ' ', 0)
@@ -134,11 +139,36 @@ func model(cfg server.Config) finding {
 	return finding{good, "model", d}
 }
 
-func embedder(cfg server.Config) finding {
-	if cfg.Embed.BaseURL == "" {
-		return finding{note, "embedder", "none: search is by words; set ATRIUM_EMBED_BASE_URL and ATRIUM_EMBED_MODEL to search by meaning too"}
+// reembedding tells how far the documents are with a changed embedder, as the
+// running server counts them.
+func reembedding(ctx context.Context, listen string) []finding {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+listen+"/metrics", nil)
+	if err != nil {
+		return nil
 	}
-	return finding{good, "embedder", cfg.Embed.Model + " at " + cfg.Embed.BaseURL}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil
+	}
+	defer res.Body.Close()
+	var done, todo int
+	var reason string
+	lines := bufio.NewScanner(io.LimitReader(res.Body, 8<<20))
+	for lines.Scan() {
+		_, _ = fmt.Sscanf(lines.Text(), `atrium_reembedding_documents{state="done"} %d`, &done)
+		_, _ = fmt.Sscanf(lines.Text(), `atrium_reembedding_documents{state="todo"} %d`, &todo)
+		_, _ = fmt.Sscanf(lines.Text(), `atrium_reembedding_failed{reason=%q}`, &reason)
+	}
+	if done+todo == 0 {
+		return nil
+	}
+	f := finding{note, "re-embedding", fmt.Sprintf("%d of %d documents have vectors of the embedder that is set now; until all have, answers use what was there before", done, done+todo)}
+	if reason != "" {
+		f.state, f.detail = broken, f.detail+"; it stopped: "+reason
+	}
+	return []finding{f}
 }
 
 // programs are helpers that extraction uses when they are installed.

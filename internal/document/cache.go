@@ -23,8 +23,9 @@ func (x *indexes) forget(corpusID int64) { x.lru.remove(corpusID) }
 // corpusIndex is one corpus in memory, true as of a state of its index_seq.
 type corpusIndex struct {
 	*retrieval.Index
-	seq     atomic.Int64 // all changes up to it are in
-	foreign atomic.Int64 // documents whose vectors are of another embedder
+	embedder string       // whose vectors are in
+	seq      atomic.Int64 // all changes up to it are in
+	foreign  atomic.Int64 // documents whose vectors are of another embedder
 
 	loading chan struct{} // held by the one who loads; the fields below are theirs
 	cursor  struct{ seq, id int64 }
@@ -33,14 +34,19 @@ type corpusIndex struct {
 	sized   int                // documents there were then
 }
 
-func newCorpusIndex() *corpusIndex {
-	return &corpusIndex{Index: retrieval.NewIndex(), loading: make(chan struct{}, 1), others: map[int64]struct{}{}}
+func newCorpusIndex(embedder string) *corpusIndex {
+	return &corpusIndex{embedder: embedder, Index: retrieval.NewIndex(), loading: make(chan struct{}, 1), others: map[int64]struct{}{}}
 }
 
-// at gives the index of a corpus with all changes up to seq in it. Those who
-// ask at the same time wait for one load; one that breaks off is gone on with.
-func (x *indexes) at(ctx context.Context, orgID, corpusID, seq int64) (*corpusIndex, error) {
-	c := x.lru.getOr(corpusID, newCorpusIndex)
+// at gives the index of a corpus with all changes up to seq in it, and the
+// embedder's vectors. Those who ask at the same time wait for one load; one that
+// breaks off is gone on with.
+func (x *indexes) at(ctx context.Context, orgID, corpusID, seq int64, embedder string) (*corpusIndex, error) {
+	c := x.lru.getOr(corpusID, func() *corpusIndex { return newCorpusIndex(embedder) })
+	if c.embedder != embedder { // another one counts since it was loaded
+		c = newCorpusIndex(embedder)
+		x.lru.put(corpusID, c, 0)
+	}
 	if c.seq.Load() >= seq {
 		return c, nil
 	}
@@ -68,13 +74,13 @@ type change struct {
 const loadBatch = 256
 
 func (x *indexes) load(ctx context.Context, c *corpusIndex, orgID, corpusID, seq int64) error {
-	mine := x.s.embedder()
 	for {
 		// A document that changes meanwhile gets a higher number and comes again.
-		part, err := db.All[change](ctx, x.s.DB, `SELECT d.id, d.index_seq, d.is_deleted, COALESCE(v.embedder, '') AS embedder, v.encoded
+		part, err := db.All[change](ctx, x.s.DB, `SELECT d.id, d.index_seq, d.is_deleted, COALESCE(n.embedder, v.embedder, '') AS embedder, COALESCE(n.encoded, v.encoded) AS encoded
 			FROM document d LEFT JOIN document_version v ON v.document_id = d.id AND v.number = d.version AND d.is_deleted = FALSE
+				LEFT JOIN reembedded n ON n.version_id = v.id AND n.embedder = ?
 			WHERE d.org_id = ? AND d.corpus_id = ? AND (d.index_seq > ? OR d.index_seq = ? AND d.id > ?)
-			ORDER BY d.index_seq, d.id LIMIT ?`, orgID, corpusID, c.cursor.seq, c.cursor.seq, c.cursor.id, loadBatch)
+			ORDER BY d.index_seq, d.id LIMIT ?`, c.embedder, orgID, corpusID, c.cursor.seq, c.cursor.seq, c.cursor.id, loadBatch)
 		if err != nil {
 			return err
 		}
@@ -86,7 +92,7 @@ func (x *indexes) load(ctx context.Context, c *corpusIndex, orgID, corpusID, seq
 				// One unreadable document must not hide the others.
 				x.s.Log.Error("a document cannot be searched until it is refreshed", "document", d.ID, "error", err)
 				c.Remove(d.ID)
-			} else if d.Embedder != "" && d.Embedder != mine {
+			} else if d.Embedder != "" && d.Embedder != c.embedder {
 				c.others[d.ID] = struct{}{}
 			}
 			c.cursor.seq, c.cursor.id = d.Seq, d.ID

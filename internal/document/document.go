@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"atrium/internal/authz"
@@ -81,14 +82,17 @@ type Extractor interface {
 
 // Options configure Documents.
 type Options struct {
-	DB        *db.DB
-	Blobs     *blob.Store
-	Jobs      *job.Queue
-	Extract   Extractor
-	Fetch     *egress.Guard
-	Embed     embed.Embedder // nil: search is lexical only
-	PublicURL string         // without a slash at the end
-	MaxBytes  int64          // of one file; 256 MiB when 0
+	DB      *db.DB
+	Blobs   *blob.Store
+	Jobs    *job.Queue
+	Extract Extractor
+	Fetch   *egress.Guard
+	Embed   embed.Embedder // nil: search is lexical only
+	// Former opens the embedder that was configured before, by its name; nil when
+	// it cannot be had any more.
+	Former    func(name string) embed.Embedder
+	PublicURL string // without a slash at the end
+	MaxBytes  int64  // of one file; 256 MiB when 0
 	// IndexBytes bounds the indexes kept in memory; 256 MiB when 0.
 	IndexBytes int64
 	Workers    int // documents read at once; by the number of processors when 0
@@ -111,6 +115,9 @@ type Documents struct {
 	indexes *indexes
 	texts   *lru[int64, *versionText]
 	ids     pieceIDs
+
+	opening sync.Mutex
+	former  map[string]embed.Embedder // as far as was asked for
 }
 
 // fetcher gets an address; egress.Guard does.
@@ -133,13 +140,14 @@ func New(o Options) *Documents {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	s := &Documents{Options: o, fetch: o.Fetch, texts: newLRU[int64, *versionText](32 << 20)}
+	s := &Documents{Options: o, fetch: o.Fetch, texts: newLRU[int64, *versionText](32 << 20), former: map[string]embed.Embedder{}}
 	s.indexes = newIndexes(s)
 	s.ids.db = o.DB
 	o.Jobs.Handle(jobKind, job.Handler{
 		Workers: o.Workers, Timeout: 30 * time.Minute, MaxAttempts: maxAttempts,
 		Run: s.index, Failed: s.failed,
 	})
+	o.Jobs.Handle(reembedKind, job.Handler{Timeout: time.Hour, Run: s.reembed, Failed: s.reembedFailed})
 	return s
 }
 

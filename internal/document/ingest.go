@@ -3,7 +3,6 @@ package document
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"atrium/internal/db"
+	"atrium/internal/embed"
 	"atrium/internal/extract"
 	"atrium/internal/job"
 	"atrium/internal/retrieval"
@@ -107,20 +107,21 @@ type reading struct {
 	pieces  []split.Piece
 	first   int64 // id of the first piece; the others follow
 	encoded []byte
-	vectors string // name of the embedder, "" without vectors
-}
 
-// embedder is the name of the one configured, "" without.
-func (s *Documents) embedder() string {
-	if s.Embed == nil {
-		return ""
-	}
-	return s.Embed.Name()
+	embedder embed.Embedder
+	vectors  string // its name, "" without vectors
+	active   string // the embedder that is searched with, when the reading began
 }
 
 // read does all that needs no transaction.
-func (s *Documents) read(ctx context.Context, r *reading) error {
-	current := r.Version > 0 && r.ReadModeID == r.ModeID && r.Embedder == s.embedder()
+func (s *Documents) read(ctx context.Context, r *reading) (err error) {
+	if r.embedder, r.active, err = s.writer(ctx, r.OrgID); err != nil {
+		return err
+	}
+	if r.embedder != nil {
+		r.vectors = r.embedder.Name()
+	}
+	current := r.Version > 0 && r.ReadModeID == r.ModeID && r.Embedder == r.vectors
 	if r.ContentType != Weblink && current && !r.task.Force && r.ReadSHA256 == r.SHA256 {
 		r.unchanged = true
 		return nil
@@ -150,14 +151,10 @@ func (s *Documents) read(ctx context.Context, r *reading) error {
 // cut makes text and pieces. The headline that a text is named by is not counted
 // as a part of its first piece, though it stands there to be read.
 func (r *reading) cut() {
-	var head string
-	if r.ContentType == Text && r.Name == firstLine(r.Source) && headline(r.Source) != "" {
-		first, rest, _ := strings.Cut(strings.TrimSpace(r.Source), "\n")
-		if head = strings.TrimSpace(first); strings.HasPrefix(head, "#") {
-			head = ""
-		} else {
-			r.doc = plainBlocks(rest)
-		}
+	head := r.head()
+	if head != "" {
+		_, rest, _ := strings.Cut(strings.TrimSpace(r.Source), "\n")
+		r.doc = plainBlocks(rest)
 	}
 	r.text, r.pieces = split.Pieces(r.doc, modes[r.ModeID])
 	if head == "" || len(r.pieces) == 0 {
@@ -171,6 +168,18 @@ func (r *reading) cut() {
 	}
 	first := &r.pieces[0]
 	first.Start, first.Text = 0, r.text[:first.End]
+}
+
+// head is the headline that a text is named by and that stands in its first piece.
+func (r *reading) head() string {
+	if r.ContentType != Text || r.Name != firstLine(r.Source) || headline(r.Source) == "" {
+		return ""
+	}
+	first, _, _ := strings.Cut(strings.TrimSpace(r.Source), "\n")
+	if first = strings.TrimSpace(first); strings.HasPrefix(first, "#") {
+		return ""
+	}
+	return first
 }
 
 // title is what the index takes as the document's title.
@@ -198,18 +207,14 @@ func (s *Documents) encode(ctx context.Context, r *reading) (err error) {
 	}
 	in := make([]retrieval.Piece, len(r.pieces))
 	for i, p := range r.pieces {
-		in[i] = retrieval.Piece{ID: r.first + int64(i), Heading: heading(p), Text: p.Text}
-		if p.Context != "" {
-			in[i].Text = p.Context + "\n" + p.Text
-		}
+		in[i] = retrieval.Piece{ID: r.first + int64(i), Heading: heading(p), Text: joined(p.Context, p.Text)}
 	}
 	in[0].Text = in[0].Text[r.lead:]
-	if s.Embed != nil {
+	if r.embedder != nil {
 		r.progress.enter(Embedding)
-		if err := s.embed(ctx, title, in); err != nil {
+		if err := embedPieces(ctx, r.embedder, title, in); err != nil {
 			return err
 		}
-		r.vectors = s.Embed.Name()
 	}
 	r.encoded = retrieval.Encode(title, in)
 	return nil
@@ -218,24 +223,12 @@ func (s *Documents) encode(ctx context.Context, r *reading) (err error) {
 // embedBatch is how many pieces are embedded before the next look at the context.
 const embedBatch = 256
 
-func (s *Documents) embed(ctx context.Context, title string, in []retrieval.Piece) error {
-	for part := range slices.Chunk(in, embedBatch) {
-		texts := make([]string, len(part))
-		for i, p := range part {
-			texts[i] = strings.TrimSpace(title + "\n" + p.Heading + "\n" + p.Text)
-		}
-		vectors, err := s.Embed.Passages(ctx, texts)
-		if err != nil {
-			return &embedError{err}
-		}
-		if len(vectors) != len(part) {
-			return &embedError{fmt.Errorf("%d vectors came for %d texts", len(vectors), len(part))}
-		}
-		for i := range part {
-			part[i].Vector = vectors[i]
-		}
+// joined is a piece as it is indexed.
+func joined(context, text string) string {
+	if context == "" {
+		return text
 	}
-	return nil
+	return context + "\n" + text
 }
 
 func heading(p split.Piece) string { return strings.Join(p.Heading, " > ") }
@@ -263,6 +256,13 @@ func (s *Documents) keep(ctx context.Context, tx *db.Tx, r *reading) error {
 	if !r.unchanged {
 		if seq, err = nextSeq(ctx, tx, r.OrgID, r.CorpusID); err != nil {
 			return err
+		}
+		active, err := s.active(ctx, tx, r.OrgID)
+		if err != nil {
+			return err
+		}
+		if r.vectors != active && r.vectors == r.active {
+			return errEmbedderChanged
 		}
 	}
 	set, args := `step = 'completed', is_failed = FALSE, failure_code = '', failure_reason = '', etag = ?, last_modified = ?`, []any{r.ETag, r.LastModified}
@@ -310,13 +310,15 @@ func (s *Documents) rebuild(ctx context.Context, tx *db.Tx, r *reading) error {
 	if _, err := db.Exec(ctx, tx, `UPDATE document_version SET embedder = ?, encoded = ? WHERE org_id = ? AND id = ?`, r.vectors, r.encoded, r.OrgID, r.VersionID); err != nil {
 		return err
 	}
-	if _, err := db.Exec(ctx, tx, `DELETE FROM piece WHERE org_id = ? AND version_id = ?`, r.OrgID, r.VersionID); err != nil {
-		return err
+	for _, q := range []string{`DELETE FROM reembedded WHERE org_id = ? AND version_id = ?`, `DELETE FROM piece WHERE org_id = ? AND version_id = ?`} {
+		if _, err := db.Exec(ctx, tx, q, r.OrgID, r.VersionID); err != nil {
+			return err
+		}
 	}
 	return storePieces(ctx, tx, r, r.VersionID)
 }
 
-const pieceColumns = 10
+const pieceColumns = 11
 
 // insertPieces are the statements for several rows at once: few texts, so that
 // each is prepared once.
@@ -324,7 +326,7 @@ var insertPieces = sync.OnceValue(func() map[int]string {
 	out := map[int]string{}
 	for _, n := range pieceRows {
 		row := "(" + strings.Repeat("?, ", pieceColumns-1) + "?)"
-		out[n] = `INSERT INTO piece (id, org_id, document_id, version_id, ordinal, page, heading, start_at, end_at, text) VALUES ` +
+		out[n] = `INSERT INTO piece (id, org_id, document_id, version_id, ordinal, page, heading, start_at, end_at, text, context) VALUES ` +
 			strings.Repeat(row+", ", n-1) + row
 	}
 	return out
@@ -348,7 +350,7 @@ func storePieces(ctx context.Context, tx *db.Tx, r *reading, versionID int64) er
 		args = args[:0]
 		for _, p := range r.pieces[i : i+n] {
 			start := points(p.Start)
-			args = append(args, r.first+int64(i), r.OrgID, r.ID, versionID, i, p.Page, heading(p), start, points(p.End), p.Text)
+			args = append(args, r.first+int64(i), r.OrgID, r.ID, versionID, i, p.Page, heading(p), start, points(p.End), p.Text, p.Context)
 			i++
 		}
 		if _, err := db.Exec(ctx, tx, insertPieces()[n], args...); err != nil {

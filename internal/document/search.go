@@ -51,10 +51,15 @@ func (s *Documents) Search(ctx context.Context, sc authz.Scope, f Find) ([]Passa
 	if err != nil || len(open) == 0 {
 		return []Passage{}, err
 	}
+	active, err := s.active(ctx, s.DB, sc.Org())
+	if err != nil {
+		return nil, err
+	}
+	embedder := s.named(active)
 	in := make([]*retrieval.Index, len(open))
-	vectors := s.Embed != nil
+	vectors := embedder != nil
 	for i, c := range open {
-		x, err := s.indexes.at(ctx, sc.Org(), c.ID, c.IndexSeq)
+		x, err := s.indexes.at(ctx, sc.Org(), c.ID, c.IndexSeq, active)
 		if err != nil {
 			return nil, err
 		}
@@ -63,7 +68,7 @@ func (s *Documents) Search(ctx context.Context, sc authz.Scope, f Find) ([]Passa
 	}
 	q := retrieval.Query{Text: f.Query, Limit: f.Limit, Allow: f.Allow}
 	if vectors {
-		if q.Vector, err = s.Embed.Query(ctx, f.Query); err != nil {
+		if q.Vector, err = embedder.Query(ctx, f.Query); err != nil {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}

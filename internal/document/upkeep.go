@@ -16,8 +16,10 @@ const (
 )
 
 // Background loads small corpora so that the first question is quick, then
-// removes what is no longer needed, until ctx ends.
+// removes what is no longer needed, until ctx ends. It sees, too, that all vectors
+// are those of the embedder that is set.
 func (s *Documents) Background(ctx context.Context) {
+	s.reembedAll(ctx)
 	if err := s.WarmUp(ctx); err != nil && ctx.Err() == nil {
 		s.Log.Warn("corpora could not be loaded ahead", "error", err)
 	}
@@ -28,10 +30,17 @@ func (s *Documents) Background(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			s.reembedAll(ctx)
 			if err := s.Sweep(ctx, time.Now()); err != nil && ctx.Err() == nil {
 				s.Log.Warn("what is no longer needed could not be removed", "error", err)
 			}
 		}
+	}
+}
+
+func (s *Documents) reembedAll(ctx context.Context) {
+	if err := s.Reembed(ctx); err != nil && ctx.Err() == nil {
+		s.Log.Warn("the vectors of another embedder could not be looked for", "error", err)
 	}
 }
 
@@ -55,7 +64,11 @@ func (s *Documents) WarmUp(ctx context.Context) error {
 		if left -= c.Pieces; left < 0 {
 			return nil
 		}
-		if _, err := s.indexes.at(ctx, c.OrgID, c.ID, c.Seq); err != nil {
+		active, err := s.active(ctx, s.DB, c.OrgID)
+		if err != nil {
+			return err
+		}
+		if _, err := s.indexes.at(ctx, c.OrgID, c.ID, c.Seq, active); err != nil {
 			return err
 		}
 	}
@@ -94,6 +107,7 @@ func (s *Documents) purge(ctx context.Context, before time.Time) (int, error) {
 	return len(ids), s.DB.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		marks, args := db.In(ids)
 		for _, q := range []string{
+			`DELETE FROM reembedded WHERE version_id IN (SELECT v.id FROM document_version v WHERE v.document_id IN (` + marks + `))`,
 			`DELETE FROM piece WHERE document_id IN (` + marks + `)`,
 			`UPDATE document_version SET blob_key = '', sha256 = '', title = '', text = '' WHERE document_id IN (` + marks + `)`,
 			`UPDATE document SET blob_key = '', source = '', sha256 = '' WHERE id IN (` + marks + `)`,

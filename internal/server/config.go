@@ -124,8 +124,8 @@ func (c *Config) Check() error {
 			errs = append(errs, err)
 		}
 	}
-	if c.Embed.BaseURL != "" && c.Embed.Model == "" {
-		say("ATRIUM_EMBED_BASE_URL is set but ATRIUM_EMBED_MODEL is not; name the model")
+	if err := c.checkEmbed(); err != nil {
+		errs = append(errs, err)
 	}
 	for _, list := range []func() ([]netip.Prefix, error){c.allowed, c.proxies} {
 		if _, err := list(); err != nil {

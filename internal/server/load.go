@@ -67,7 +67,7 @@ func Load(path string, flags map[string]any) (Config, error) {
 // of the command line are not settings of the server.
 func key(name, value string) (string, any) {
 	name = strings.ToLower(strings.TrimPrefix(name, "ATRIUM_"))
-	if strings.HasPrefix(name, "e2e_") || name == "url" || name == "token" || name == "config" || value == "" {
+	if strings.HasPrefix(name, "e2e_") || name == "test_model" || name == "url" || name == "token" || name == "config" || value == "" {
 		return "", nil
 	}
 	for _, g := range groups {

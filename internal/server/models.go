@@ -11,8 +11,6 @@ import (
 	"atrium/internal/agent"
 	"atrium/internal/authz"
 	"atrium/internal/egress"
-	"atrium/internal/embed"
-	embedopenai "atrium/internal/embed/openai"
 	"atrium/internal/llm"
 	"atrium/internal/llm/anthropic"
 	"atrium/internal/llm/offline"
@@ -114,14 +112,6 @@ func (m *models) Pick(ctx context.Context, sc authz.Scope, a agent.Settings) (re
 		return response.Choice{Provider: m.provider, Price: m.price, Version: m.provider.Name()}, nil
 	}
 	return response.Choice{Provider: c.Provider, Price: response.Price{Prompt: c.PromptPrice, Completion: c.CompletionPrice}, Version: c.Version}, nil
-}
-
-// newEmbedder is nil when none is configured: search is then by words only.
-func newEmbedder(c Config, guard *egress.Guard) (embed.Embedder, error) {
-	if c.Embed.BaseURL == "" {
-		return nil, nil
-	}
-	return embedopenai.New(embedopenai.Config{BaseURL: c.Embed.BaseURL, APIKey: c.Embed.APIKey, Model: c.Embed.Model, Client: guard.Operator(egress.Limits{})})
 }
 
 // Answers says in words which model answers.

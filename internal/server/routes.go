@@ -63,7 +63,7 @@ func (s *Server) metrics() http.Handler {
 	for _, c := range api.Collectors() {
 		reg.MustRegister(c)
 	}
-	reg.MustRegister(jobFigures{s})
+	reg.MustRegister(jobFigures{s}, embedFigures{s})
 	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
 }
 
@@ -84,5 +84,30 @@ func (f jobFigures) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, x := range stats {
 		ch <- prometheus.MustNewConstMetric(jobsDesc, prometheus.GaugeValue, float64(x.Count), x.Kind, x.State)
+	}
+}
+
+// embedFigures tells how far the documents are with a changed embedder.
+type embedFigures struct{ s *Server }
+
+var (
+	reembedDesc     = prometheus.NewDesc("atrium_reembedding_documents", "Documents of organizations whose vectors are being made anew.", []string{"state"}, nil)
+	reembedFailDesc = prometheus.NewDesc("atrium_reembedding_failed", "1 for each reason why vectors are not being made anew.", []string{"reason"}, nil)
+)
+
+func (embedFigures) Describe(ch chan<- *prometheus.Desc) { ch <- reembedDesc; ch <- reembedFailDesc }
+
+func (f embedFigures) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	r, err := f.s.documents.Reembedding(ctx)
+	if err != nil {
+		f.s.log.Warn("cannot count the documents without vectors", "error", err)
+		return
+	}
+	ch <- prometheus.MustNewConstMetric(reembedDesc, prometheus.GaugeValue, float64(r.Done), "done")
+	ch <- prometheus.MustNewConstMetric(reembedDesc, prometheus.GaugeValue, float64(r.Todo), "todo")
+	for _, reason := range r.Reasons {
+		ch <- prometheus.MustNewConstMetric(reembedFailDesc, prometheus.GaugeValue, 1, reason)
 	}
 }

@@ -1,0 +1,404 @@
+#include "textflag.h"
+
+// One row of the wide products: a number of a in all places, times both panels.
+#define ROW(at, c0, c1) \
+	VBROADCASTSS at, Z2; \
+	VFMADD231PS Z0, Z2, c0; \
+	VFMADD231PS Z1, Z2, c1
+
+#define LOAD(c0, c1) \
+	VMOVUPS (R12), c0; \
+	VMOVUPS 64(R12), c1; \
+	ADDQ R13, R12
+
+#define STORE(c0, c1) \
+	VMOVUPS c0, (R12); \
+	VMOVUPS c1, 64(R12); \
+	ADDQ R13, R12
+
+// func product12(a *float32, lda uintptr, b0, b1 *float32, k uintptr, base *float32, ldb uintptr, c *float32, ldc uintptr)
+TEXT ·product12(SB), NOSPLIT, $0-72
+	MOVQ a+0(FP), SI
+	MOVQ lda+8(FP), R8
+	MOVQ b0+16(FP), DI
+	MOVQ b1+24(FP), DX
+	MOVQ k+32(FP), CX
+	MOVQ base+40(FP), R12
+	MOVQ ldb+48(FP), R13
+	LEAQ (R8)(R8*2), AX
+	LEAQ (SI)(AX*1), R9
+	LEAQ (R9)(AX*1), R10
+	LEAQ (R10)(AX*1), R11
+	LOAD(Z8, Z9)
+	LOAD(Z10, Z11)
+	LOAD(Z12, Z13)
+	LOAD(Z14, Z15)
+	LOAD(Z16, Z17)
+	LOAD(Z18, Z19)
+	LOAD(Z20, Z21)
+	LOAD(Z22, Z23)
+	LOAD(Z24, Z25)
+	LOAD(Z26, Z27)
+	LOAD(Z28, Z29)
+	LOAD(Z30, Z31)
+
+loop12:
+	VMOVUPS (DI), Z0
+	VMOVUPS (DX), Z1
+	ROW((SI), Z8, Z9)
+	ROW((SI)(R8*1), Z10, Z11)
+	ROW((SI)(R8*2), Z12, Z13)
+	ROW((R9), Z14, Z15)
+	ROW((R9)(R8*1), Z16, Z17)
+	ROW((R9)(R8*2), Z18, Z19)
+	ROW((R10), Z20, Z21)
+	ROW((R10)(R8*1), Z22, Z23)
+	ROW((R10)(R8*2), Z24, Z25)
+	ROW((R11), Z26, Z27)
+	ROW((R11)(R8*1), Z28, Z29)
+	ROW((R11)(R8*2), Z30, Z31)
+	ADDQ $4, SI
+	ADDQ $4, R9
+	ADDQ $4, R10
+	ADDQ $4, R11
+	ADDQ $64, DI
+	ADDQ $64, DX
+	DECQ CX
+	JNZ  loop12
+	MOVQ c+56(FP), R12
+	MOVQ ldc+64(FP), R13
+	STORE(Z8, Z9)
+	STORE(Z10, Z11)
+	STORE(Z12, Z13)
+	STORE(Z14, Z15)
+	STORE(Z16, Z17)
+	STORE(Z18, Z19)
+	STORE(Z20, Z21)
+	STORE(Z22, Z23)
+	STORE(Z24, Z25)
+	STORE(Z26, Z27)
+	STORE(Z28, Z29)
+	STORE(Z30, Z31)
+	VZEROUPPER
+	RET
+
+// func product4(a *float32, lda uintptr, b0, b1 *float32, k uintptr, base *float32, ldb uintptr, c *float32, ldc uintptr)
+TEXT ·product4(SB), NOSPLIT, $0-72
+	MOVQ a+0(FP), SI
+	MOVQ lda+8(FP), R8
+	MOVQ b0+16(FP), DI
+	MOVQ b1+24(FP), DX
+	MOVQ k+32(FP), CX
+	MOVQ base+40(FP), R12
+	MOVQ ldb+48(FP), R13
+	LEAQ (SI)(R8*2), R9
+	LOAD(Z8, Z9)
+	LOAD(Z10, Z11)
+	LOAD(Z12, Z13)
+	LOAD(Z14, Z15)
+
+loop4:
+	VMOVUPS (DI), Z0
+	VMOVUPS (DX), Z1
+	ROW((SI), Z8, Z9)
+	ROW((SI)(R8*1), Z10, Z11)
+	ROW((R9), Z12, Z13)
+	ROW((R9)(R8*1), Z14, Z15)
+	ADDQ $4, SI
+	ADDQ $4, R9
+	ADDQ $64, DI
+	ADDQ $64, DX
+	DECQ CX
+	JNZ  loop4
+	MOVQ c+56(FP), R12
+	MOVQ ldc+64(FP), R13
+	STORE(Z8, Z9)
+	STORE(Z10, Z11)
+	STORE(Z12, Z13)
+	STORE(Z14, Z15)
+	VZEROUPPER
+	RET
+
+// The same with registers of half the width, for one panel.
+#define ROW16(at, c0, c1) \
+	VBROADCASTSS at, Y2; \
+	VFMADD231PS Y0, Y2, c0; \
+	VFMADD231PS Y1, Y2, c1
+
+#define LOAD16(c0, c1) \
+	VMOVUPS (R12), c0; \
+	VMOVUPS 32(R12), c1; \
+	ADDQ R13, R12
+
+#define STORE16(c0, c1) \
+	VMOVUPS c0, (R12); \
+	VMOVUPS c1, 32(R12); \
+	ADDQ R13, R12
+
+// func product6x16(a *float32, lda uintptr, b *float32, k uintptr, base *float32, ldb uintptr, c *float32, ldc uintptr)
+TEXT ·product6x16(SB), NOSPLIT, $0-64
+	MOVQ a+0(FP), SI
+	MOVQ lda+8(FP), R8
+	MOVQ b+16(FP), DI
+	MOVQ k+24(FP), CX
+	MOVQ base+32(FP), R12
+	MOVQ ldb+40(FP), R13
+	LEAQ (R8)(R8*2), AX
+	LEAQ (SI)(AX*1), R9
+	LOAD16(Y4, Y5)
+	LOAD16(Y6, Y7)
+	LOAD16(Y8, Y9)
+	LOAD16(Y10, Y11)
+	LOAD16(Y12, Y13)
+	LOAD16(Y14, Y15)
+
+loop6x16:
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	ROW16((SI), Y4, Y5)
+	ROW16((SI)(R8*1), Y6, Y7)
+	ROW16((SI)(R8*2), Y8, Y9)
+	ROW16((R9), Y10, Y11)
+	ROW16((R9)(R8*1), Y12, Y13)
+	ROW16((R9)(R8*2), Y14, Y15)
+	ADDQ $4, SI
+	ADDQ $4, R9
+	ADDQ $64, DI
+	DECQ CX
+	JNZ  loop6x16
+	MOVQ c+48(FP), R12
+	MOVQ ldc+56(FP), R13
+	STORE16(Y4, Y5)
+	STORE16(Y6, Y7)
+	STORE16(Y8, Y9)
+	STORE16(Y10, Y11)
+	STORE16(Y12, Y13)
+	STORE16(Y14, Y15)
+	VZEROUPPER
+	RET
+
+// func product4x16(a *float32, lda uintptr, b *float32, k uintptr, base *float32, ldb uintptr, c *float32, ldc uintptr)
+TEXT ·product4x16(SB), NOSPLIT, $0-64
+	MOVQ a+0(FP), SI
+	MOVQ lda+8(FP), R8
+	MOVQ b+16(FP), DI
+	MOVQ k+24(FP), CX
+	MOVQ base+32(FP), R12
+	MOVQ ldb+40(FP), R13
+	LEAQ (SI)(R8*2), R9
+	LOAD16(Y4, Y5)
+	LOAD16(Y6, Y7)
+	LOAD16(Y8, Y9)
+	LOAD16(Y10, Y11)
+
+loop4x16:
+	VMOVUPS (DI), Y0
+	VMOVUPS 32(DI), Y1
+	ROW16((SI), Y4, Y5)
+	ROW16((SI)(R8*1), Y6, Y7)
+	ROW16((R9), Y8, Y9)
+	ROW16((R9)(R8*1), Y10, Y11)
+	ADDQ $4, SI
+	ADDQ $4, R9
+	ADDQ $64, DI
+	DECQ CX
+	JNZ  loop4x16
+	MOVQ c+48(FP), R12
+	MOVQ ldc+56(FP), R13
+	STORE16(Y4, Y5)
+	STORE16(Y6, Y7)
+	STORE16(Y8, Y9)
+	STORE16(Y10, Y11)
+	VZEROUPPER
+	RET
+
+// func widenAVX2(dst *float32, src *uint16, n uintptr)
+TEXT ·widenAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+
+widen:
+	VCVTPH2PS (SI), Y0
+	VCVTPH2PS 16(SI), Y1
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	ADDQ $32, SI
+	ADDQ $64, DI
+	SUBQ $16, CX
+	JNZ  widen
+	VZEROUPPER
+	RET
+
+// The sum of the places of Y0 in all of them; Y1 is overwritten.
+#define SUM \
+	VPERM2F128 $1, Y0, Y0, Y1; \
+	VADDPS Y1, Y0, Y0; \
+	VPERMILPS $0x4E, Y0, Y1; \
+	VADDPS Y1, Y0, Y0; \
+	VPERMILPS $0xB1, Y0, Y1; \
+	VADDPS Y1, Y0, Y0
+
+// func softmaxAVX2(x *float32, n uintptr, t *[8]float32)
+TEXT ·softmaxAVX2(SB), NOSPLIT, $0-24
+	MOVQ x+0(FP), DI
+	MOVQ n+8(FP), CX
+	MOVQ t+16(FP), DX
+	VMOVUPS (DI), Y0
+	MOVQ DI, SI
+	MOVQ CX, AX
+
+top:
+	VMAXPS (SI), Y0, Y0
+	ADDQ $32, SI
+	SUBQ $8, AX
+	JNZ  top
+	VPERM2F128 $1, Y0, Y0, Y1
+	VMAXPS Y1, Y0, Y0
+	VPERMILPS $0x4E, Y0, Y1
+	VMAXPS Y1, Y0, Y0
+	VPERMILPS $0xB1, Y0, Y1
+	VMAXPS Y1, Y0, Y15
+	VXORPS Y0, Y0, Y0
+	VMOVUPS (DX), Y14
+	VMOVUPS 32(DX), Y13
+	VMOVUPS 64(DX), Y12
+	VMOVUPS 96(DX), Y11
+	VMOVUPS 128(DX), Y10
+	VMOVUPS 160(DX), Y9
+	VMOVUPS 192(DX), Y8
+	VMOVUPS 224(DX), Y7
+	VMOVUPS 320(DX), Y6
+	MOVQ DI, SI
+	MOVQ CX, AX
+
+exp:
+	VMOVUPS (SI), Y1
+	VSUBPS Y15, Y1, Y1
+	VMAXPS Y14, Y1, Y1
+	VMULPS Y13, Y1, Y2
+	VROUNDPS $8, Y2, Y2
+	VFNMADD231PS Y12, Y2, Y1
+	VFNMADD231PS Y11, Y2, Y1
+	VMOVAPS Y10, Y3
+	VFMADD213PS Y9, Y1, Y3
+	VFMADD213PS Y8, Y1, Y3
+	VFMADD213PS Y7, Y1, Y3
+	VFMADD213PS 256(DX), Y1, Y3
+	VFMADD213PS 288(DX), Y1, Y3
+	VMULPS Y1, Y1, Y4
+	VFMADD213PS Y1, Y4, Y3
+	VADDPS Y6, Y3, Y3
+	VCVTPS2DQ Y2, Y2
+	VPSLLD $23, Y2, Y2
+	VPADDD Y2, Y3, Y3
+	VMOVUPS Y3, (SI)
+	VADDPS Y3, Y0, Y0
+	ADDQ $32, SI
+	SUBQ $8, AX
+	JNZ  exp
+	SUM
+	VDIVPS Y0, Y6, Y0
+
+share:
+	VMULPS (DI), Y0, Y1
+	VMOVUPS Y1, (DI)
+	ADDQ $32, DI
+	SUBQ $8, CX
+	JNZ  share
+	VZEROUPPER
+	RET
+
+// func geluAVX2(x *float32, n uintptr, t *[8]float32)
+TEXT ·geluAVX2(SB), NOSPLIT, $0-24
+	MOVQ x+0(FP), DI
+	MOVQ n+8(FP), CX
+	MOVQ t+16(FP), DX
+	VMOVUPS (DX), Y15
+	VMOVUPS 32(DX), Y14
+	VMOVUPS 64(DX), Y13
+	VMOVUPS 96(DX), Y12
+	VMOVUPS 320(DX), Y11
+	VMOVUPS 480(DX), Y10
+	VMOVUPS 512(DX), Y9
+
+gelu:
+	VMOVUPS (DI), Y0
+	VMULPS Y15, Y0, Y1
+	VMAXPS Y14, Y1, Y1
+	VMINPS Y13, Y1, Y1
+	VMULPS Y1, Y1, Y2
+	VMOVAPS Y12, Y3
+	VFMADD213PS 128(DX), Y2, Y3
+	VFMADD213PS 160(DX), Y2, Y3
+	VFMADD213PS 192(DX), Y2, Y3
+	VFMADD213PS 224(DX), Y2, Y3
+	VFMADD213PS 256(DX), Y2, Y3
+	VFMADD213PS 288(DX), Y2, Y3
+	VMOVAPS Y11, Y4
+	VFMADD213PS 352(DX), Y2, Y4
+	VFMADD213PS 384(DX), Y2, Y4
+	VFMADD213PS 416(DX), Y2, Y4
+	VFMADD213PS 448(DX), Y2, Y4
+	VMULPS Y1, Y3, Y3
+	VDIVPS Y4, Y3, Y3
+	VADDPS Y10, Y3, Y3
+	VMULPS Y9, Y0, Y0
+	VMULPS Y3, Y0, Y0
+	VMOVUPS Y0, (DI)
+	ADDQ $32, DI
+	SUBQ $8, CX
+	JNZ  gelu
+	VZEROUPPER
+	RET
+
+// func addNormAVX2(x, y, gamma, beta *float32, n uintptr, over, eps float32)
+TEXT ·addNormAVX2(SB), NOSPLIT, $0-48
+	MOVQ x+0(FP), DI
+	MOVQ y+8(FP), SI
+	MOVQ gamma+16(FP), R8
+	MOVQ beta+24(FP), R9
+	MOVQ n+32(FP), CX
+	SHLQ $2, CX
+	VBROADCASTSS over+40(FP), Y15
+	VBROADCASTSS eps+44(FP), Y14
+	VXORPS Y0, Y0, Y0
+	XORQ AX, AX
+
+add:
+	VMOVUPS (DI)(AX*1), Y2
+	VADDPS (SI)(AX*1), Y2, Y2
+	VMOVUPS Y2, (DI)(AX*1)
+	VADDPS Y2, Y0, Y0
+	ADDQ $32, AX
+	CMPQ AX, CX
+	JNE  add
+	SUM
+	VMULPS Y15, Y0, Y13
+	VXORPS Y0, Y0, Y0
+	XORQ AX, AX
+
+spread:
+	VMOVUPS (DI)(AX*1), Y2
+	VSUBPS Y13, Y2, Y2
+	VFMADD231PS Y2, Y2, Y0
+	ADDQ $32, AX
+	CMPQ AX, CX
+	JNE  spread
+	SUM
+	VFMADD213PS Y14, Y15, Y0
+	VSQRTPS Y0, Y0
+	XORQ AX, AX
+
+norm:
+	VMOVUPS (DI)(AX*1), Y2
+	VSUBPS Y13, Y2, Y2
+	VDIVPS Y0, Y2, Y2
+	VMULPS (R8)(AX*1), Y2, Y2
+	VADDPS (R9)(AX*1), Y2, Y2
+	VMOVUPS Y2, (DI)(AX*1)
+	ADDQ $32, AX
+	CMPQ AX, CX
+	JNE  norm
+	VZEROUPPER
+	RET
