@@ -22,7 +22,7 @@ import (
 // others, or a plain list of addresses. Its keys are addresses.
 type Sitemap struct {
 	Address  string // of the sitemap, or of its site's start page
-	MaxItems int    // addresses taken from one sitemap
+	MaxItems int    // addresses taken from one sitemap, of those that fit the filter
 	Filter   Filter
 	web      *Web
 }
@@ -34,6 +34,7 @@ func (w *Web) Sitemap(address string, maxItems int, f Filter) *Sitemap {
 
 const (
 	maxSitemap = 50 << 20 // bytes unpacked, as the protocol has it
+	maxEntries = 50_000   // likewise
 	maxNesting = 3        // of sitemaps in indexes
 )
 
@@ -107,11 +108,14 @@ func (s *Sitemap) list(ctx context.Context, it source.Item, was source.Mark) (so
 	if v, moved := redirected(it, u, res.Request.URL); moved {
 		return v, nil
 	}
-	entries, err := readSitemap(res.Body, s.MaxItems, maxSitemap)
+	entries, err := readSitemap(res.Body, maxEntries, maxSitemap)
 	if err != nil {
 		return source.Visit{}, err
 	}
 	for _, e := range entries {
+		if len(v.Leads) >= s.MaxItems {
+			break
+		}
 		to := resolve(u, e.loc)
 		switch {
 		case to == nil || site(to) != site(u):
