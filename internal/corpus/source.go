@@ -164,11 +164,11 @@ func patterns(field string, in []string) ([]string, error) {
 // AddSource makes a source of a corpus and has it walked. The same address and
 // kind is the source that is there: its limits change, and it is walked again.
 func (s *Corpora) AddSource(ctx context.Context, sc authz.Scope, corpusID int64, d SourceDraft) (out Source, err error) {
-	if err := d.check(); err != nil {
-		return Source{}, err
-	}
 	err = s.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
 		if _, err := s.Visible(ctx, tx, sc, corpusID, authz.Edit); err != nil {
+			return err
+		}
+		if err := d.check(); err != nil {
 			return err
 		}
 		now := time.Now()
