@@ -49,7 +49,9 @@ func nextTick(schedule string, after time.Time) (time.Time, error) {
 		return after.Add(d), nil
 	}
 	wrong := fail.InvalidField("refresh_schedule", "refresh_schedule: expected an interval such as 6h or 1d, or cron's five fields such as 0 3 * * 1, in UTC, at most every 15 minutes")
-	if fields := strings.Fields(schedule); len(fields) != 5 && !(len(fields) == 1 && strings.HasPrefix(schedule, "@")) || !gronx.IsValid(schedule) {
+	fields := strings.Fields(schedule)
+	named := len(fields) == 1 && strings.HasPrefix(schedule, "@")
+	if len(fields) != 5 && !named || !gronx.IsValid(schedule) {
 		return time.Time{}, wrong
 	}
 	first, err := gronx.NextTickAfter(schedule, after, false)

@@ -49,10 +49,10 @@ func parseRobots(text, robot string) robots {
 			}
 			agents = true
 			name, _, _ := strings.Cut(strings.ToLower(value), "/")
-			switch {
-			case name == "*":
+			switch name {
+			case "*":
 				into = append(into, &all)
-			case name == robot:
+			case robot:
 				into, found = append(into, &named), true
 			}
 			continue

@@ -167,8 +167,7 @@ func readSitemap(r io.Reader, most int, maxBytes int64) ([]entry, error) {
 
 // broken says of an error of reading whether the network or the gzip is at fault.
 func broken(err error) error {
-	var known *fail.Error
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*fail.Error](err); ok {
 		return known
 	}
 	return fail.Invalid("the sitemap is damaged or broke off").Because(err)

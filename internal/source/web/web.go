@@ -8,6 +8,7 @@ package web
 import (
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"sync"
@@ -168,9 +169,7 @@ func (w *Web) do(ctx context.Context, u *url.URL, header http.Header, maxBytes i
 	}
 	req.Header.Set("Accept", "text/html, application/xhtml+xml, application/xml;q=0.9, application/pdf;q=0.9, */*;q=0.8")
 	req.Header.Set("User-Agent", agent)
-	for k, v := range header {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, header)
 	res, err := w.Guard.Client(egress.Limits{Timeout: pageTimeout, MaxBytes: maxBytes}).Do(req)
 	if err != nil {
 		if ctx.Err() != nil {

@@ -53,9 +53,7 @@ func (p *place) serve(w http.ResponseWriter, r *http.Request) {
 	p.asked = append(p.asked, key)
 	text, ok := p.pages[key]
 	status := p.statuses[key]
-	for k, v := range p.headers[key] {
-		w.Header()[k] = v
-	}
+	maps.Copy(w.Header(), p.headers[key])
 	p.mu.Unlock()
 	defer func() {
 		p.mu.Lock()
