@@ -17,6 +17,7 @@ import (
 	"atrium/internal/db"
 	"atrium/internal/document"
 	"atrium/internal/fail"
+	"atrium/internal/job"
 )
 
 // The kinds of corpus.
@@ -50,20 +51,24 @@ type Owner struct {
 
 // Corpus is a set of documents, as the API shows it.
 type Corpus struct {
-	ID                int64     `json:"id"`
-	Name              string    `json:"name"`
-	Description       string    `json:"description"`
-	Type              string    `json:"corpus_type" enum:"document,attachment"`
-	Mode              Mode      `json:"indexing_mode"`
-	Owner             Owner     `json:"owner"`
-	Tags              []string  `json:"tags" nullable:"false"`
-	DocumentCount     int       `json:"document_count"`
-	RestrictToViewers bool      `json:"restrict_to_viewers" doc:"Whether agents quote it only to those who may see it themselves."`
-	IsDeleted         bool      `json:"is_deleted"`
-	CreatedBy         string    `json:"created_by"`
-	CreatedOn         time.Time `json:"created_on"`
-	ModifiedBy        string    `json:"modified_by"`
-	ModifiedOn        time.Time `json:"modified_on"`
+	ID                int64      `json:"id"`
+	Name              string     `json:"name"`
+	Description       string     `json:"description"`
+	Type              string     `json:"corpus_type" enum:"document,attachment"`
+	Mode              Mode       `json:"indexing_mode"`
+	Owner             Owner      `json:"owner"`
+	Tags              []string   `json:"tags" nullable:"false"`
+	DocumentCount     int        `json:"document_count"`
+	RestrictToViewers bool       `json:"restrict_to_viewers" doc:"Whether agents quote it only to those who may see it themselves."`
+	RefreshEnabled    bool       `json:"refresh_enabled" doc:"Whether its addresses are looked at again by schedule."`
+	RefreshSchedule   string     `json:"refresh_schedule" doc:"An interval such as 6h or 1d, or cron's five fields in UTC."`
+	NextRefreshOn     *time.Time `json:"next_refresh_on"`
+	LastRefreshOn     *time.Time `json:"last_refresh_on"`
+	IsDeleted         bool       `json:"is_deleted"`
+	CreatedBy         string     `json:"created_by"`
+	CreatedOn         time.Time  `json:"created_on"`
+	ModifiedBy        string     `json:"modified_by"`
+	ModifiedOn        time.Time  `json:"modified_on"`
 }
 
 // Draft is a corpus to be made.
@@ -84,11 +89,14 @@ type Patch struct {
 	ModeID            *int     `json:"indexing_mode_id,omitempty" nullable:"true" enum:"1,2,3" doc:"For documents read from now on; refresh the others."`
 	RestrictToViewers *bool    `json:"restrict_to_viewers,omitempty" nullable:"true"`
 	Tags              []string `json:"tags,omitempty" nullable:"true" maxItems:"50" doc:"Replaces the tags; an empty list removes them."`
+	RefreshEnabled    *bool    `json:"refresh_enabled,omitempty" nullable:"true" doc:"Whether its addresses are looked at again by schedule; daily when none is set."`
+	RefreshSchedule   *string  `json:"refresh_schedule,omitempty" nullable:"true" maxLength:"100" doc:"An interval such as 6h or 1d, or cron's five fields in UTC, as in 0 3 * * 1; at most every 15 minutes."`
 }
 
 // Filter narrows a list.
 type Filter struct {
-	Type string // Knowledge when empty
+	Type      string // Knowledge when empty
+	Refreshed bool   // only those with a refresh by schedule, of any type
 }
 
 // Options configure Corpora.
@@ -106,34 +114,42 @@ type Corpora struct {
 	maxUpload int64
 }
 
-// New makes Corpora.
+// New makes Corpora and registers the jobs that walk sources and refresh
+// corpora; call it before the queue starts.
 func New(o Options) *Corpora {
 	if o.MaxUpload <= 0 {
 		o.MaxUpload = 256 << 20
 	}
-	return &Corpora{db: o.DB, documents: o.Documents, blobs: o.Documents.Blobs, maxUpload: o.MaxUpload}
+	s := &Corpora{db: o.DB, documents: o.Documents, blobs: o.Documents.Blobs, maxUpload: o.MaxUpload}
+	o.Documents.Jobs.Handle(walkKind, job.Handler{Workers: walkers, MaxAttempts: walkTries, Run: s.walk, Failed: s.walkFailed})
+	o.Documents.Jobs.Handle(refreshKind, job.Handler{Run: s.refreshDocuments})
+	return s
 }
 
 // row is a Corpus as the table and its neighbours hold it.
 type row struct {
-	ID                int64     `db:"id"`
-	Name              string    `db:"name"`
-	Description       string    `db:"description"`
-	Type              string    `db:"corpus_type"`
-	ModeID            int       `db:"indexing_mode_id"`
-	OwnerID           int64     `db:"owner_id"`
-	Email             string    `db:"email"`
-	FirstName         string    `db:"first_name"`
-	LastName          string    `db:"last_name"`
-	Tags              []string  `db:"tags,json"`
-	DocumentCount     int       `db:"document_count"`
-	RestrictToViewers bool      `db:"restrict_to_viewers"`
-	IsDeleted         bool      `db:"is_deleted"`
-	CreatedBy         string    `db:"created_by"`
-	CreatedOn         time.Time `db:"created_on"`
-	ModifiedBy        string    `db:"modified_by"`
-	ModifiedOn        time.Time `db:"modified_on"`
-	May               bool      `db:"may"`
+	ID                int64      `db:"id"`
+	Name              string     `db:"name"`
+	Description       string     `db:"description"`
+	Type              string     `db:"corpus_type"`
+	ModeID            int        `db:"indexing_mode_id"`
+	OwnerID           int64      `db:"owner_id"`
+	Email             string     `db:"email"`
+	FirstName         string     `db:"first_name"`
+	LastName          string     `db:"last_name"`
+	Tags              []string   `db:"tags,json"`
+	DocumentCount     int        `db:"document_count"`
+	RestrictToViewers bool       `db:"restrict_to_viewers"`
+	RefreshEnabled    bool       `db:"refresh_enabled"`
+	RefreshSchedule   string     `db:"refresh_schedule"`
+	NextRefreshOn     *time.Time `db:"next_refresh_on"`
+	LastRefreshOn     *time.Time `db:"last_refresh_on"`
+	IsDeleted         bool       `db:"is_deleted"`
+	CreatedBy         string     `db:"created_by"`
+	CreatedOn         time.Time  `db:"created_on"`
+	ModifiedBy        string     `db:"modified_by"`
+	ModifiedOn        time.Time  `db:"modified_on"`
+	May               bool       `db:"may"`
 }
 
 func (r row) corpus() Corpus {
@@ -141,13 +157,14 @@ func (r row) corpus() Corpus {
 		ID: r.ID, Name: r.Name, Description: r.Description, Type: r.Type, Mode: Mode{r.ModeID, modeNames[r.ModeID]},
 		Owner: Owner{r.OwnerID, r.Email, r.FirstName, r.LastName}, Tags: r.Tags, DocumentCount: r.DocumentCount,
 		RestrictToViewers: r.RestrictToViewers, IsDeleted: r.IsDeleted,
+		RefreshEnabled: r.RefreshEnabled, RefreshSchedule: r.RefreshSchedule, NextRefreshOn: r.NextRefreshOn, LastRefreshOn: r.LastRefreshOn,
 		CreatedBy: r.CreatedBy, CreatedOn: r.CreatedOn, ModifiedBy: r.ModifiedBy, ModifiedOn: r.ModifiedOn,
 	}
 }
 
 const columns = `c.id, c.name, c.description, c.corpus_type, c.indexing_mode_id, c.owner_id, u.email, u.first_name, u.last_name, c.tags,
 	(SELECT COUNT(*) FROM document d WHERE d.corpus_id = c.id AND d.is_deleted = FALSE) AS document_count,
-	c.restrict_to_viewers, c.is_deleted, c.created_by, c.created_on, c.modified_by, c.modified_on`
+	c.restrict_to_viewers, c.refresh_enabled, c.refresh_schedule, c.next_refresh_on, c.last_refresh_on, c.is_deleted, c.created_by, c.created_on, c.modified_by, c.modified_on`
 
 const from = ` FROM corpus c JOIN users u ON u.id = c.owner_id WHERE c.is_deleted = FALSE AND `
 
@@ -186,7 +203,11 @@ func (s *Corpora) List(ctx context.Context, sc authz.Scope, p api.Paging, f Filt
 	if f.Type == "" {
 		f.Type = Knowledge
 	}
-	where, args = where+` AND c.corpus_type = ?`, append(args, f.Type)
+	if f.Refreshed {
+		where += ` AND c.refresh_enabled`
+	} else {
+		where, args = where+` AND c.corpus_type = ?`, append(args, f.Type)
+	}
 	if p.Search != "" {
 		where += ` AND (lower(c.name) LIKE lower(?) ESCAPE '\' OR lower(c.description) LIKE lower(?) ESCAPE '\')`
 		args = append(args, db.Like(p.Search), db.Like(p.Search))
@@ -296,7 +317,11 @@ func (s *Corpora) Update(ctx context.Context, sc authz.Scope, id int64, p Patch)
 		put("tags", db.JSON(tags))
 	}
 	err = s.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
-		if c, err = s.Visible(ctx, tx, sc, id, authz.Edit); err != nil || len(set) == 0 {
+		if c, err = s.Visible(ctx, tx, sc, id, authz.Edit); err != nil {
+			return err
+		}
+		set, args := slices.Clone(set), slices.Clone(args)
+		if err := schedule(c, p, func(column string, v any) { set, args = append(set, column+" = ?"), append(args, v) }); err != nil || len(set) == 0 {
 			return err
 		}
 		if p.RestrictToViewers != nil && *p.RestrictToViewers != c.RestrictToViewers { // who is quoted to changes
@@ -330,6 +355,9 @@ func (s *Corpora) Delete(ctx context.Context, sc authz.Scope, id int64) error {
 			return fail.Conflict("this is the default corpus of the agent %s; delete the agent first, or delete the documents you no longer want", user[0])
 		}
 		if err := s.documents.RemoveCorpus(ctx, tx, sc, id); err != nil {
+			return err
+		}
+		if err := s.dropSources(ctx, tx, sc, id); err != nil {
 			return err
 		}
 		for _, q := range []string{

@@ -27,6 +27,7 @@ import (
 	"atrium/internal/egress"
 	"atrium/internal/extract"
 	"atrium/internal/job"
+	"atrium/internal/source/web"
 )
 
 var pool *extract.Pool
@@ -74,7 +75,7 @@ func newHouse(t *testing.T, d *db.DB) *house {
 	log := slog.New(slog.DiscardHandler)
 	guard := egress.New(egress.Options{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	q := job.New(d, log)
-	docs := document.New(document.Options{DB: d, Blobs: blobs, Jobs: q, Extract: pool, Fetch: guard, PublicURL: "https://atrium.example", Log: log})
+	docs := document.New(document.Options{DB: d, Blobs: blobs, Jobs: q, Extract: pool, Fetch: guard, Web: web.New(web.Options{Guard: guard, Delay: time.Microsecond}), PublicURL: "https://atrium.example", Log: log})
 	h := &house{t: t, db: d, corpora: corpus.New(corpus.Options{DB: d, Documents: docs, MaxUpload: maxUpload}), people: map[string]*authz.Principal{}}
 	h.api = api.New(api.Options{Version: "test", PublicURL: "https://atrium.example", Auth: h, Log: log})
 	h.corpora.Mount(h.api)

@@ -88,6 +88,7 @@ func (s *Corpora) Mount(a *api.API) {
 	s.mountDocuments(a)
 	s.mountSearch(a)
 	s.mountGrants(a)
+	s.mountSources(a)
 }
 
 func (s *Corpora) mountDocuments(a *api.API) {
@@ -113,5 +114,81 @@ func (s *Corpora) mountDocuments(a *api.API) {
 		Needs: authz.To(authz.View, authz.Document)},
 		func(ctx context.Context, in *duplicates) (document.Duplicates, error) {
 			return s.documents.Duplicates(ctx, authz.From(ctx), in.ID, in.Body.Names, in.Body.SHA256)
+		})
+}
+
+// BySource is the ids in a source's path.
+type BySource struct {
+	ByID
+	SourceID int64 `path:"source_id" minimum:"1"`
+}
+
+type sourceList struct {
+	ByID
+	api.Paging
+}
+
+type sourceDrafted struct {
+	ByID
+	Body SourceDraft
+}
+
+type sourceDeletion struct {
+	BySource
+	Keep bool `query:"keep_documents" doc:"Leave its documents where they are; they are no longer looked after."`
+}
+
+type sourcePages struct {
+	BySource
+	api.Paging
+	Outcome string `query:"outcome" enum:"pending,added,changed,unchanged,not_modified,listing,removed,skipped,failed" doc:"Only these."`
+}
+
+func (s *Corpora) mountSources(a *api.API) {
+	const path = "/api/v2/corpora/{corpus_id}/sources"
+	api.Many(a, api.Op{ID: "listCorpusSources", Route: "GET " + path, Title: "Get the sources of a Corpus", Group: "Corpora", Sort: slices.Sorted(maps.Keys(sourceSort)),
+		Doc: "The sites and sitemaps that its documents come from by themselves.", Needs: authz.To(authz.View, authz.Corpus)}, "sources",
+		func(ctx context.Context, in *sourceList) ([]Source, int, error) {
+			return s.Sources(ctx, authz.From(ctx), in.ID, in.Paging)
+		})
+	api.Do(a, api.Op{ID: "createCorpusSource", Route: "POST " + path, Title: "Add a source to a Corpus", Group: "Corpora", Status: http.StatusCreated,
+		Doc:     "A site or a sitemap is walked in the background, within its limits and what robots.txt, pages and headers allow, and its pages become documents. An address that is there already gets the new limits and is walked again.",
+		Message: "Source has been queued for walking", Needs: authz.To(authz.Edit, authz.Corpus)},
+		func(ctx context.Context, in *sourceDrafted) (Source, error) {
+			return s.AddSource(ctx, authz.From(ctx), in.ID, in.Body)
+		})
+	api.Do(a, api.Op{ID: "getCorpusSource", Route: "GET " + path + "/{source_id}", Title: "Get a source of a Corpus", Group: "Corpora", Needs: authz.To(authz.View, authz.Corpus)},
+		func(ctx context.Context, in *BySource) (Source, error) {
+			return s.SourceOf(ctx, s.db, authz.From(ctx), in.ID, in.SourceID, authz.View)
+		})
+	api.Many(a, api.Op{ID: "listCorpusSourcePages", Route: "GET " + path + "/{source_id}/pages", Title: "Get the pages of a source", Group: "Corpora", Sort: slices.Sorted(maps.Keys(pageSort)),
+		Doc: "Each address that its walks came by, what came of it, and why.", Needs: authz.To(authz.View, authz.Corpus)}, "pages",
+		func(ctx context.Context, in *sourcePages) ([]SourcePage, int, error) {
+			return s.SourcePages(ctx, authz.From(ctx), in.ID, in.SourceID, in.Paging, in.Outcome)
+		})
+	api.Do(a, api.Op{ID: "refreshCorpusSource", Route: "POST " + path + "/{source_id}/refresh", Title: "Refresh a source", Group: "Corpora", Status: http.StatusAccepted,
+		Doc:     "Walks it again: what is unchanged is not transferred, what is gone is marked. While it is being walked already nothing changes.",
+		Message: "Source has been queued for walking", Needs: authz.To(authz.Edit, authz.Corpus)},
+		func(ctx context.Context, in *BySource) (Source, error) {
+			return s.RefreshSource(ctx, authz.From(ctx), in.ID, in.SourceID)
+		})
+	api.Do(a, api.Op{ID: "cancelCorpusSource", Route: "POST " + path + "/{source_id}/cancel", Title: "Stop the walk of a source", Group: "Corpora",
+		Doc: "What it found so far stays.", Message: "The walk has been stopped", Needs: authz.To(authz.Edit, authz.Corpus)},
+		func(ctx context.Context, in *BySource) (Source, error) {
+			return s.CancelSource(ctx, authz.From(ctx), in.ID, in.SourceID)
+		})
+	api.None(a, api.Op{ID: "deleteCorpusSource", Route: "DELETE " + path + "/{source_id}", Title: "Delete a source", Group: "Corpora",
+		Doc: "Its documents go with it unless they are to be kept.", Message: "Source deleted", Needs: authz.To(authz.Edit, authz.Corpus)},
+		func(ctx context.Context, in *sourceDeletion) error {
+			return s.DeleteSource(ctx, authz.From(ctx), in.ID, in.SourceID, in.Keep)
+		})
+	api.Do(a, api.Op{ID: "refreshCorpus", Route: "POST /indexing-service/api/v2/corpora/{corpus_id}/refresh", Title: "Trigger a Refresh (Reindex) of a Corpus", Group: "Corpora", Status: http.StatusAccepted,
+		Doc:     "Walks its sources and asks its addresses again: what is unchanged is not transferred. Files and texts are read again that failed, or were read in another mode than the corpus has now.",
+		Message: "Corpus has been queued for indexing", Needs: authz.To(authz.Edit, authz.Corpus)},
+		func(ctx context.Context, in *ByID) (Refresh, error) { return s.RefreshNow(ctx, authz.From(ctx), in.ID) })
+	api.Many(a, api.Op{ID: "listRefreshedCorpora", Route: "GET /api/v2/corpora/refresh-enabled", Title: "Get Corpora with Refresh (Reindex) Enabled", Group: "Corpora", Sort: slices.Sorted(maps.Keys(sortable)),
+		Doc: "With what the last look at each of their addresses came to.", Needs: authz.To(authz.View, authz.Corpus)}, "corpora",
+		func(ctx context.Context, in *struct{ api.Paging }) ([]Refresh, int, error) {
+			return s.Refreshed(ctx, authz.From(ctx), in.Paging)
 		})
 }

@@ -25,6 +25,11 @@ type Draft struct {
 	MediaType    string    // of a file, as its sender says
 	Tags         []string
 	IsAttachment bool
+	WeblinkType  string // of an address: Page when empty
+	// Of an address that a source has fetched: the source, the bytes in Blob, and
+	// what they are asked for with the next time.
+	SourceID           int64
+	ETag, LastModified string
 }
 
 // Added is what became of a Draft. Known says that the corpus had exactly this
@@ -103,7 +108,9 @@ func check(drafts []Draft) error {
 			if d.Source, err = checkAddress(d.Source); err != nil {
 				return err
 			}
-			d.Name = addressName(d.Source)
+			if err := checkWeblink(d); err != nil {
+				return err
+			}
 		case Text:
 			if strings.TrimSpace(d.Source) == "" {
 				return fail.InvalidField("source", "source: the text is empty")
@@ -153,11 +160,8 @@ func (s *Documents) add(ctx context.Context, tx *db.Tx, sc authz.Scope, corpusID
 	if err := mayOn(ctx, tx, sc, corpusID, authz.Edit); err != nil {
 		return nil, err
 	}
-	if lock := tx.Pick("", `SELECT id FROM corpus WHERE id = ? FOR NO KEY UPDATE`); lock != "" {
-		// Two uploads of one name must not become two documents.
-		if _, err := db.One[int64](ctx, tx, lock, corpusID); err != nil {
-			return nil, err
-		}
+	if err := lockCorpus(ctx, tx, corpusID); err != nil {
+		return nil, err
 	}
 	ids := make([]int64, len(drafts))
 	known := make([]bool, len(drafts))
@@ -199,16 +203,16 @@ func (s *Documents) insert(ctx context.Context, tx *db.Tx, sc authz.Scope, corpu
 	if d.ContentType == File {
 		source = d.Name
 	}
-	id, err := db.One[int64](ctx, tx, `INSERT INTO document (org_id, corpus_id, name, content_type, source, media_type, size, sha256, blob_key, etag, last_modified,
+	id, err := db.One[int64](ctx, tx, `INSERT INTO document (org_id, corpus_id, name, content_type, source, media_type, size, sha256, blob_key, etag, last_modified, source_id, weblink_type,
 			step, is_failed, failure_code, failure_reason, warnings, version, pieces, pages, tags, is_attachment, revision, index_seq,
 			is_deleted, created_by, created_on, modified_by, modified_on)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', '', 'pending', FALSE, '', '', '[]', 0, 0, 0, ?, ?, 1, 0, FALSE, ?, ?, ?, ?) RETURNING id`,
-		sc.Org(), corpusID, d.Name, d.ContentType, source, d.MediaType, d.Blob.Size, d.Blob.SHA256, d.Blob.Key,
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', FALSE, '', '', '[]', 0, 0, 0, ?, ?, 1, 0, FALSE, ?, ?, ?, ?) RETURNING id`,
+		sc.Org(), corpusID, d.Name, d.ContentType, source, d.MediaType, d.Blob.Size, d.Blob.SHA256, d.Blob.Key, clip(d.ETag, maxETag), clip(d.LastModified, maxDate), nullable(d.SourceID), d.WeblinkType,
 		db.JSON(d.Tags), d.IsAttachment, sc.Email(), now, sc.Email(), now)
 	if err != nil {
 		return 0, err
 	}
-	return id, s.enqueue(ctx, tx, sc.Org(), task{DocumentID: id, Revision: 1}, d.IsAttachment)
+	return id, s.enqueue(ctx, tx, sc.Org(), task{DocumentID: id, Revision: 1, Stored: d.SourceID != 0}, d.IsAttachment)
 }
 
 // replace gives a document new bytes; the versions it has stay.
@@ -218,7 +222,7 @@ func (s *Documents) replace(ctx context.Context, tx *db.Tx, sc authz.Scope, was 
 	if err != nil {
 		return err
 	}
-	return s.queueAgain(ctx, tx, sc, was.ID, false, d.IsAttachment)
+	return s.queueAgain(ctx, tx, sc, task{DocumentID: was.ID, Stored: d.SourceID != 0}, d.IsAttachment)
 }
 
 // requeue has a document read again, unless that is under way.
@@ -226,16 +230,16 @@ func (s *Documents) requeue(ctx context.Context, tx *db.Tx, sc authz.Scope, was 
 	if !was.IsFailed && was.Step != Completed {
 		return nil
 	}
-	return s.queueAgain(ctx, tx, sc, was.ID, true, urgent)
+	return s.queueAgain(ctx, tx, sc, task{DocumentID: was.ID, Force: true}, urgent)
 }
 
-func (s *Documents) queueAgain(ctx context.Context, tx *db.Tx, sc authz.Scope, id int64, force, urgent bool) error {
-	revision, err := db.One[int64](ctx, tx, `UPDATE document SET revision = revision + 1, step = 'pending', is_failed = FALSE, failure_code = '', failure_reason = '',
-			modified_by = ?, modified_on = ? WHERE org_id = ? AND id = ? RETURNING revision`, sc.Email(), time.Now(), sc.Org(), id)
+func (s *Documents) queueAgain(ctx context.Context, tx *db.Tx, sc authz.Scope, t task, urgent bool) (err error) {
+	t.Revision, err = db.One[int64](ctx, tx, `UPDATE document SET revision = revision + 1, step = 'pending', is_failed = FALSE, failure_code = '', failure_reason = '',
+			modified_by = ?, modified_on = ? WHERE org_id = ? AND id = ? RETURNING revision`, sc.Email(), time.Now(), sc.Org(), t.DocumentID)
 	if err != nil {
 		return err
 	}
-	return s.enqueue(ctx, tx, sc.Org(), task{DocumentID: id, Revision: revision, Force: force}, urgent)
+	return s.enqueue(ctx, tx, sc.Org(), t, urgent)
 }
 
 // task is what the job reads. A revision counts how often reading was asked
@@ -243,7 +247,8 @@ func (s *Documents) queueAgain(ctx context.Context, tx *db.Tx, sc authz.Scope, i
 type task struct {
 	DocumentID int64 `json:"document_id"`
 	Revision   int64 `json:"revision"`
-	Force      bool  `json:"force,omitempty"` // also when the bytes are the ones read before
+	Force      bool  `json:"force,omitempty"`  // also when the bytes are the ones read before
+	Stored     bool  `json:"stored,omitempty"` // the bytes of the address have been fetched
 }
 
 func (t task) key() string {

@@ -27,6 +27,7 @@ import (
 	"atrium/internal/extract"
 	"atrium/internal/fail"
 	"atrium/internal/job"
+	"atrium/internal/source/web"
 )
 
 // What a document is made of.
@@ -34,6 +35,21 @@ const (
 	File    = "file"
 	Weblink = "weblink"
 	Text    = "text"
+)
+
+// What an address is read as.
+const (
+	Page    = "page"
+	YouTube = "youtube"
+)
+
+// What came of asking an address again.
+const (
+	Changed     = "changed"
+	Unchanged   = "unchanged"    // the same text came
+	NotModified = "not_modified" // nothing came
+	Removed     = "removed"
+	Failed      = "failed"
 )
 
 // The steps of a document's reading.
@@ -47,29 +63,34 @@ const (
 
 // Document is one source of a corpus, as the API shows it.
 type Document struct {
-	ID            int64     `json:"id" db:"id"`
-	CorpusID      int64     `json:"corpus_id" db:"corpus_id"`
-	Name          string    `json:"name" db:"name"`
-	ContentType   string    `json:"content_type" db:"content_type" enum:"file,weblink,text"`
-	Source        string    `json:"source" db:"source" doc:"The file's name, the address, or the beginning of the text."`
-	AccessURL     string    `json:"access_url" db:"-" doc:"Where the newest version that was read can be downloaded; the document itself before that."`
-	MediaType     string    `json:"media_type" db:"media_type" doc:"As found in the content; what the sender said until it was read."`
-	Size          int64     `json:"size" db:"size" doc:"Bytes."`
-	Step          string    `json:"step" db:"step" enum:"pending,extracting,chunking,embedding,completed" doc:"How far its reading is; where it stopped when is_failed."`
-	IsFailed      bool      `json:"is_failed" db:"is_failed"`
-	FailureCode   string    `json:"failure_code" db:"failure_code" doc:"A stable name of the reason; empty unless is_failed."`
-	FailureReason string    `json:"failure_reason" db:"failure_reason" doc:"What is wrong and what to do; empty unless is_failed."`
-	Warnings      []string  `json:"warnings" db:"warnings,json" nullable:"false" doc:"What could not be read of it."`
-	Version       int       `json:"version" db:"version" doc:"Number of the version that answers use; 0 before the first was read."`
-	Pieces        int       `json:"pieces" db:"pieces" doc:"Passages it was cut into."`
-	Pages         int       `json:"pages" db:"pages" doc:"0 when the format has none."`
-	Tags          []string  `json:"tags" db:"tags,json" nullable:"false"`
-	IsAttachment  bool      `json:"is_attachment" db:"is_attachment"`
-	IsDeleted     bool      `json:"is_deleted" db:"is_deleted"`
-	CreatedBy     string    `json:"created_by" db:"created_by"`
-	CreatedOn     time.Time `json:"created_on" db:"created_on"`
-	ModifiedBy    string    `json:"modified_by" db:"modified_by"`
-	ModifiedOn    time.Time `json:"modified_on" db:"modified_on"`
+	ID            int64      `json:"id" db:"id"`
+	CorpusID      int64      `json:"corpus_id" db:"corpus_id"`
+	Name          string     `json:"name" db:"name"`
+	ContentType   string     `json:"content_type" db:"content_type" enum:"file,weblink,text"`
+	Source        string     `json:"source" db:"source" doc:"The file's name, the address, or the beginning of the text."`
+	AccessURL     string     `json:"access_url" db:"-" doc:"Where the newest version that was read can be downloaded; the document itself before that."`
+	MediaType     string     `json:"media_type" db:"media_type" doc:"As found in the content; what the sender said until it was read."`
+	Size          int64      `json:"size" db:"size" doc:"Bytes."`
+	Step          string     `json:"step" db:"step" enum:"pending,extracting,chunking,embedding,completed" doc:"How far its reading is; where it stopped when is_failed."`
+	IsFailed      bool       `json:"is_failed" db:"is_failed"`
+	FailureCode   string     `json:"failure_code" db:"failure_code" doc:"A stable name of the reason; empty unless is_failed."`
+	FailureReason string     `json:"failure_reason" db:"failure_reason" doc:"What is wrong and what to do; empty unless is_failed."`
+	Warnings      []string   `json:"warnings" db:"warnings,json" nullable:"false" doc:"What could not be read of it."`
+	Version       int        `json:"version" db:"version" doc:"Number of the version that answers use; 0 before the first was read."`
+	Pieces        int        `json:"pieces" db:"pieces" doc:"Passages it was cut into."`
+	Pages         int        `json:"pages" db:"pages" doc:"0 when the format has none."`
+	Tags          []string   `json:"tags" db:"tags,json" nullable:"false"`
+	IsAttachment  bool       `json:"is_attachment" db:"is_attachment"`
+	SourceID      *int64     `json:"source_id" db:"source_id" doc:"The source that it was found by; null when somebody added it."`
+	WeblinkType   string     `json:"weblink_type" db:"weblink_type" enum:",page,youtube" doc:"What a weblink is read as; empty for files and texts."`
+	IsRemoved     bool       `json:"is_removed_at_source" db:"is_removed_at_source" doc:"Whether its address no longer has it; answers use it as it was last read."`
+	CheckedOn     *time.Time `json:"checked_on" db:"checked_on" doc:"When its address was last asked; null for files and texts."`
+	CheckResult   string     `json:"check_result" db:"check_result" enum:",changed,unchanged,not_modified,removed,failed" doc:"What came of that: not_modified when nothing had to be transferred."`
+	IsDeleted     bool       `json:"is_deleted" db:"is_deleted"`
+	CreatedBy     string     `json:"created_by" db:"created_by"`
+	CreatedOn     time.Time  `json:"created_on" db:"created_on"`
+	ModifiedBy    string     `json:"modified_by" db:"modified_by"`
+	ModifiedOn    time.Time  `json:"modified_on" db:"modified_on"`
 
 	VersionID int64 `json:"-" db:"version_id"`
 }
@@ -87,6 +108,7 @@ type Options struct {
 	Jobs    *job.Queue
 	Extract Extractor
 	Fetch   *egress.Guard
+	Web     *web.Web       // made over Fetch when nil
 	Embed   embed.Embedder // nil: search is lexical only
 	// Former opens the embedder that was configured before, by its name; nil when
 	// it cannot be had any more.
@@ -139,6 +161,9 @@ func New(o Options) *Documents {
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
+	}
+	if o.Web == nil {
+		o.Web = web.New(web.Options{Guard: o.Fetch, MaxBytes: o.MaxBytes})
 	}
 	s := &Documents{Options: o, fetch: o.Fetch, texts: newLRU[int64, *versionText](32 << 20), former: map[string]embed.Embedder{}}
 	s.indexes = newIndexes(s)

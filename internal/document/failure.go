@@ -3,6 +3,7 @@ package document
 import (
 	"context"
 	"errors"
+	"time"
 
 	"atrium/internal/db"
 	"atrium/internal/extract"
@@ -102,8 +103,9 @@ func (s *Documents) failed(ctx context.Context, tx *db.Tx, j *job.Job, cause err
 	case errors.Is(cause, job.ErrCancelled):
 		e.code, e.reason = codeCancelled, "reading was stopped; retry to read it"
 	}
-	_, err := db.Exec(ctx, tx, `UPDATE document SET is_failed = TRUE, step = CASE WHEN ? = '' THEN step ELSE ? END, failure_code = ?, failure_reason = ?
+	_, err := db.Exec(ctx, tx, `UPDATE document SET is_failed = TRUE, step = CASE WHEN ? = '' THEN step ELSE ? END, failure_code = ?, failure_reason = ?,
+		checked_on = CASE WHEN content_type = 'weblink' THEN `+tx.Pick(`?`, `?::bigint`)+` ELSE checked_on END, check_result = CASE WHEN content_type = 'weblink' THEN 'failed' ELSE check_result END
 		WHERE org_id = ? AND id = ? AND revision = ? AND is_deleted = FALSE AND step <> 'completed'`,
-		e.step, e.step, e.code, e.reason, j.OrgID, t.DocumentID, t.Revision)
+		e.step, e.step, e.code, e.reason, time.Now(), j.OrgID, t.DocumentID, t.Revision)
 	return err
 }

@@ -29,6 +29,7 @@ type subject struct {
 	Name         string `db:"name"`
 	ContentType  string `db:"content_type"`
 	Source       string `db:"source"`
+	WeblinkType  string `db:"weblink_type"`
 	MediaType    string `db:"media_type"`
 	Size         int64  `db:"size"`
 	SHA256       string `db:"sha256"`
@@ -45,7 +46,7 @@ type subject struct {
 	Embedder    string `db:"embedder"`
 }
 
-const subjectQuery = `SELECT d.id, d.org_id, d.corpus_id, c.indexing_mode_id, d.name, d.content_type, d.source, d.media_type, d.size, d.sha256, d.blob_key,
+const subjectQuery = `SELECT d.id, d.org_id, d.corpus_id, c.indexing_mode_id, d.name, d.content_type, d.source, d.weblink_type, d.media_type, d.size, d.sha256, d.blob_key,
 		d.etag, d.last_modified, d.version, COALESCE(v.id, 0) AS version_id, COALESCE(v.sha256, '') AS read_sha256,
 		COALESCE(v.indexing_mode_id, 0) AS read_mode_id, COALESCE(v.blob_key, '') AS read_blob_key, COALESCE(v.embedder, '') AS embedder
 	FROM document d JOIN corpus c ON c.id = d.corpus_id LEFT JOIN document_version v ON v.document_id = d.id AND v.number = d.version
@@ -96,9 +97,10 @@ type reading struct {
 	task     task
 	progress *progress
 
-	unchanged  bool // the version there is stays as it is
-	sameText   bool // that version's text is also the new one
-	fetched    bool // BlobKey was stored by this reading
+	unchanged  bool   // the version there is stays as it is
+	sameText   bool   // that version's text is also the new one
+	checked    string // what asking its address came to; empty when nobody asked
+	fetched    bool   // BlobKey was stored by this reading
 	blobUnused bool
 
 	doc     extract.Document
@@ -142,6 +144,7 @@ func (s *Documents) read(ctx context.Context, r *reading) (err error) {
 		r.sameText = was == r.text
 		r.unchanged = r.sameText && current && r.ContentType == Weblink
 		if r.unchanged {
+			r.checked = Unchanged
 			return nil
 		}
 	}
@@ -270,7 +273,11 @@ func (s *Documents) keep(ctx context.Context, tx *db.Tx, r *reading) error {
 		set += `, media_type = ?, warnings = ?, version = ?, pieces = ?, pages = ?, index_seq = ?`
 		args = append(args, r.MediaType, db.JSON(warnings(r.doc.Warnings)), version, len(r.pieces), r.doc.Pages, seq)
 	}
-	if r.fetched && !r.blobUnused {
+	if r.checked != "" {
+		set += `, checked_on = ?, check_result = ?, is_removed_at_source = ?`
+		args = append(args, time.Now(), r.checked, r.checked == Removed)
+	}
+	if (r.fetched || r.task.Stored) && !r.blobUnused {
 		set += `, name = CASE WHEN name = ? THEN ? ELSE name END, size = ?, sha256 = ?, blob_key = ?`
 		args = append(args, addressName(r.Source), r.Name, r.Size, r.SHA256, r.BlobKey)
 	}

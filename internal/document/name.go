@@ -10,6 +10,7 @@ import (
 
 	"atrium/internal/egress"
 	"atrium/internal/fail"
+	"atrium/internal/source/web"
 )
 
 const (
@@ -17,6 +18,8 @@ const (
 	maxURL    = 2000
 	maxTags   = 50
 	maxTag    = 100
+	maxETag   = 500
+	maxDate   = 100
 	slugBytes = 80
 )
 
@@ -116,6 +119,24 @@ func checkAddress(s string) (string, error) {
 	}
 	u.Fragment, u.RawFragment = "", ""
 	return u.String(), nil
+}
+
+// checkWeblink makes sure of what an address is read as, and of its name.
+func checkWeblink(d *Draft) error {
+	switch d.WeblinkType {
+	case "", Page:
+		d.WeblinkType = Page
+	case YouTube:
+		id := web.VideoID(d.Source)
+		if id == "" {
+			return fail.InvalidField("source", "source: %q is no video on YouTube; give the address of its watch page", clip(d.Source, 100))
+		}
+		d.Source = "https://www.youtube.com/watch?v=" + id
+	default:
+		return fail.InvalidField("weblink_type", "weblink_type: %q is not one of page, youtube", clip(d.WeblinkType, 40))
+	}
+	d.Name = addressName(d.Source)
+	return nil
 }
 
 // addressName is what a page is called until its title is known.

@@ -5,11 +5,16 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
+	"path"
 	"strings"
 	"time"
 
 	"atrium/internal/egress"
 	"atrium/internal/extract"
+	"atrium/internal/fail"
+	"atrium/internal/source"
+	"atrium/internal/source/web"
 )
 
 const fetchTimeout = time.Minute
@@ -23,15 +28,22 @@ func (s *Documents) open(ctx context.Context, r *reading, current bool) error {
 	name, claimed := r.Name, r.MediaType
 	if r.ContentType == Weblink {
 		var err error
-		if name, claimed, err = s.download(ctx, r, current); err != nil || r.unchanged {
-			return err
+		switch {
+		case r.task.Stored:
+			if u, err := url.Parse(r.Source); err == nil {
+				name = path.Base("/" + u.Path)
+			}
+		default:
+			if name, claimed, err = s.download(ctx, r, current); err != nil || r.unchanged {
+				return err
+			}
 		}
 	}
-	path, err := s.Blobs.Path(r.OrgID, r.BlobKey)
+	at, err := s.Blobs.Path(r.OrgID, r.BlobKey)
 	if err != nil {
 		return err
 	}
-	r.doc, err = s.Extract.Extract(ctx, extract.Request{Path: path, Name: name, MediaType: claimed, Mode: extract.Mode(modes[r.ModeID])})
+	r.doc, err = s.Extract.Extract(ctx, extract.Request{Path: at, Name: name, MediaType: claimed, Mode: extract.Mode(modes[r.ModeID])})
 	if err != nil {
 		if r.fetched {
 			s.discard(r.OrgID, r.BlobKey)
@@ -54,22 +66,28 @@ func (s *Documents) download(ctx context.Context, r *reading, current bool) (nam
 	if current {
 		since = egress.Conditions{ETag: r.ETag, LastModified: r.LastModified}
 	}
-	res, err := s.fetch.Fetch(ctx, r.Source, since, egress.Limits{Timeout: fetchTimeout, MaxBytes: s.MaxBytes})
+	res, err := s.ask(ctx, r, since)
+	if fail.Is(err, fail.CodeNotFound) && r.Version > 0 {
+		// What is no longer there stays as it was read, and says so.
+		r.unchanged, r.checked = true, Removed
+		return "", "", nil
+	}
 	if err != nil {
 		return "", "", fetching(ctx, err)
 	}
 	defer res.Body.Close()
 	if res.Status == http.StatusNotModified {
-		r.unchanged = true
+		r.unchanged, r.checked = true, NotModified
 		return "", "", nil
 	}
+	r.checked = Changed
 	b, err := s.Blobs.Put(ctx, r.OrgID, &body{res.Body, r.Source}, s.MaxBytes)
 	if err != nil {
 		return "", "", err
 	}
 	r.fetched, r.BlobKey = true, b.Key
 	r.Size, r.SHA256, r.MediaType = b.Size, b.SHA256, res.ContentType
-	r.ETag, r.LastModified = clip(res.ETag, 500), clip(res.LastModified, 100)
+	r.ETag, r.LastModified = clip(res.ETag, maxETag), clip(res.LastModified, maxDate)
 	if b.Size == 0 {
 		s.discard(r.OrgID, b.Key)
 		return "", "", &extract.Error{Reason: extract.Empty, Message: "the address answered with nothing; check it in a browser"}
@@ -79,6 +97,22 @@ func (s *Documents) download(ctx context.Context, r *reading, current bool) (nam
 		mediaType += "; charset=" + res.Charset
 	}
 	return res.Filename, mediaType, nil
+}
+
+// ask gets what an address holds: the document, or what is said in a video.
+func (s *Documents) ask(ctx context.Context, r *reading, since egress.Conditions) (egress.Response, error) {
+	if r.WeblinkType != YouTube {
+		return s.fetch.Fetch(ctx, r.Source, since, egress.Limits{Timeout: fetchTimeout, MaxBytes: s.MaxBytes})
+	}
+	v, err := s.Web.Video(r.Source).Visit(ctx, source.Item{Key: web.VideoID(r.Source)}, source.Mark{})
+	switch {
+	case err != nil:
+		return egress.Response{}, err
+	case v.Outcome != source.Fetched:
+		return egress.Response{}, fail.NotFound("%s", v.Reason)
+	}
+	kind, _, _ := strings.Cut(v.Content.MediaType, ";")
+	return egress.Response{Status: http.StatusOK, ContentType: kind, Charset: "utf-8", Filename: v.Content.Name, Body: v.Content.Body}, nil
 }
 
 func fetching(ctx context.Context, err error) error {
@@ -107,11 +141,11 @@ func (b *body) Read(p []byte) (int, error) {
 // line of Markdown's # is a heading.
 func plainBlocks(text string) extract.Document {
 	doc := extract.Document{MediaType: "text/plain"}
-	var path []string
+	var above []string
 	var para []string
 	flush := func() {
 		if len(para) > 0 {
-			doc.Blocks = append(doc.Blocks, extract.Block{Kind: extract.Paragraph, Text: strings.Join(para, "\n"), Heading: path})
+			doc.Blocks = append(doc.Blocks, extract.Block{Kind: extract.Paragraph, Text: strings.Join(para, "\n"), Heading: above})
 			para = nil
 		}
 	}
@@ -124,9 +158,9 @@ func plainBlocks(text string) extract.Document {
 		case level > 0 && level <= 6 && strings.HasPrefix(line[level:], " "):
 			flush()
 			title := strings.TrimSpace(line[level:])
-			above := path[:min(level-1, len(path)):min(level-1, len(path))]
-			doc.Blocks = append(doc.Blocks, extract.Block{Kind: extract.Heading, Text: line, Heading: above})
-			path = append(above, title)
+			outer := above[:min(level-1, len(above)):min(level-1, len(above))]
+			doc.Blocks = append(doc.Blocks, extract.Block{Kind: extract.Heading, Text: line, Heading: outer})
+			above = append(outer, title)
 		default:
 			para = append(para, line)
 		}

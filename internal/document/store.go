@@ -21,7 +21,7 @@ const shownText = "200"
 const columns = `d.id, d.corpus_id, d.name, d.content_type,
 	CASE WHEN d.content_type = 'text' THEN substr(d.source, 1, ` + shownText + `) ELSE d.source END AS source,
 	d.media_type, d.size, d.step, d.is_failed, d.failure_code, d.failure_reason, d.warnings, d.version, d.pieces, d.pages,
-	d.tags, d.is_attachment, d.is_deleted, d.created_by, d.created_on, d.modified_by, d.modified_on,
+	d.tags, d.is_attachment, d.source_id, d.weblink_type, d.is_removed_at_source, d.checked_on, d.check_result, d.is_deleted, d.created_by, d.created_on, d.modified_by, d.modified_on,
 	COALESCE((SELECT v.id FROM document_version v WHERE v.document_id = d.id AND v.number = d.version), 0) AS version_id`
 
 // one is db.One with an answer for no row.
@@ -35,6 +35,9 @@ func one[T any](ctx context.Context, q db.Querier, query string, none error, arg
 
 // dress fills what is not in the table.
 func (s *Documents) dress(d *Document) {
+	if d.IsRemoved {
+		d.Warnings = append(d.Warnings, "its address no longer has it; this is how it was last read")
+	}
 	switch {
 	case d.ContentType == Weblink:
 		d.AccessURL = d.Source

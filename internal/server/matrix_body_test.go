@@ -207,6 +207,9 @@ func (m *matrix) example(name string, s map[string]any, org int64, depth int) an
 	if list, ok := s["enum"].([]any); ok && len(list) > 0 {
 		return list[0]
 	}
+	if name == "address" {
+		return "https://pages.example/"
+	}
 	kind := s["type"]
 	if list, ok := kind.([]any); ok {
 		kind = list[0]

@@ -155,7 +155,10 @@ func (m *matrix) settle() {
 		m.exec(`UPDATE permission_set SET rules = ? WHERE id = ?`, `[{"resource": "feature_flag", "action": "view", "scope": "organization"}]`, set)
 		model := m.insert("llm_configuration", "org_id, name, provider, model, endpoint, parameters, prompt_price, completion_price, key_sealed, is_active, is_deleted"+stamps,
 			stamped(org, word+" model", "offline", "offline", "", "{}", 0.0, 0.0, "", false, false)...)
+		found := m.insert("source", "org_id, corpus_id, kind, address, max_depth, max_pages, include, exclude, tags, state, error, run, found, added, changed, unchanged, not_modified, removed, skipped, failed, is_cut, is_deleted"+stamps,
+			stamped(org, s.corpus, "site", "https://"+word+".example/", 3, 200, "[]", "[]", "[]", "completed", "", 1, 0, 0, 0, 0, 0, 0, 0, 0, false, false)...)
 		say := func(name string, id any) { s.ids[name] = fmt.Sprint(id) }
+		say("source_id", found)
 		say("team_id", s.team)
 		say("project_id", s.project)
 		say("agent_id", s.agent)
@@ -227,6 +230,7 @@ func (m *matrix) settle() {
 	both("project_id", "project", thing{"the default", text(general), org})
 	both("agent_id", "agent", thing{"for teams", text(teamAgent), org}, thing{"for everyone", text(openAgent), org})
 	both("corpus_id", "corpus", thing{"shut", text(shut), org})
+	both("source_id", "source")
 	both("document_id", "document", thing{"shut", text(shutDocument), org})
 	both("chat_thread_id", "chat_thread")
 	both("agent_response_id", "agent_response")

@@ -187,6 +187,7 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	s.background.Go(func() { s.documents.Background(background) })
+	s.background.Go(func() { s.corpora.Background(background) })
 	return nil
 }
 

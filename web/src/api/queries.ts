@@ -17,6 +17,7 @@ export const keys = {
   threadDocuments: (threadId: number) => ['thread', threadId, 'documents'] as const,
   corpora: ['corpora'] as const,
   corpus: (id: number) => ['corpora', id] as const,
+  sources: (corpusId: number) => ['corpora', corpusId, 'sources'] as const,
   documents: (corpusId: number) => ['corpora', corpusId, 'documents'] as const,
   document: (id: number) => ['document', id] as const,
   passage: (id: number, version: number, start: number, end: number) => ['document', id, 'passage', version, start, end] as const,
@@ -129,6 +130,21 @@ export const corpusQuery = (id: number) =>
   queryOptions({
     queryKey: keys.corpus(id),
     queryFn: ({ signal }) => take(api.GET('/api/v2/corpora/{corpus_id}', { signal, params: { path: { corpus_id: id } } })),
+    staleTime: 15_000,
+  });
+
+export const sourcesQuery = (corpusId: number) =>
+  queryOptions({
+    queryKey: keys.sources(corpusId),
+    queryFn: async ({ signal }) =>
+      (
+        await take(
+          api.GET('/api/v2/corpora/{corpus_id}/sources', {
+            signal,
+            params: { path: { corpus_id: corpusId }, query: { page_size: most } },
+          }),
+        )
+      ).sources ?? [],
     staleTime: 15_000,
   });
 

@@ -8,6 +8,7 @@ export type AgentResponse = NonNullable<
   Data<'/api/v2/chat-threads/{chat_thread_id}/agent-responses', 'get'>['agent_responses']
 >[number];
 export type Corpus = Data<'/api/v2/corpora/{corpus_id}', 'get'>;
+export type FoundSource = Data<'/api/v2/corpora/{corpus_id}/sources/{source_id}', 'get'>;
 export type Doc = Data<'/api/v2/documents/{document_id}', 'get'>;
 export type Passage = Data<'/api/v2/documents/{document_id}/passage', 'get'>;
 export type ApiKey = NonNullable<Data<'/api/v2/api-keys', 'get'>['api_keys']>[number];

@@ -5,7 +5,7 @@ import type { Dropped } from './drop';
 /** Something to put into a corpus. */
 export type Source =
   | { kind: 'file'; name: string; size: number; file: File }
-  | { kind: 'weblink'; name: string; url: string }
+  | { kind: 'weblink'; name: string; url: string; as?: 'youtube' }
   | { kind: 'text'; name: string; text: string };
 
 /** One upload as the list shows it; a new object for each change. */
@@ -32,6 +32,7 @@ export function send(
   form.set('content_type', source.kind);
   form.set('upload_from', 'web');
   if (options.attachment) form.set('attachment', 'true');
+  if (source.kind === 'weblink' && source.as) form.set('weblink_type', source.as);
   if (source.kind === 'file') form.set('source', source.file, source.name);
   else form.set('source', source.kind === 'weblink' ? source.url : source.text);
   return new Promise((resolve, reject) => {

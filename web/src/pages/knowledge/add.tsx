@@ -1,18 +1,22 @@
+import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { FilePlus2, Files, FolderPlus, Globe, Plus, TextCursorInput } from 'lucide-react';
 import { type FormEvent, type RefObject, useRef, useState } from 'react';
+import { api } from '../../api/client';
+import { fieldProblem } from '../../api/error';
+import { keys } from '../../api/queries';
 import { chosenFiles } from '../../lib/drop';
 import { fromFiles, type Source } from '../../lib/upload';
 import { t } from '../../strings';
 import { Button } from '../../ui/button';
 import { Dialog } from '../../ui/dialog';
-import { Field, Input, Textarea } from '../../ui/field';
+import { Field, Input, Select, Textarea } from '../../ui/field';
 import { Menu, MenuItem } from '../../ui/menu';
-import { EmptyState } from '../../ui/state';
+import { EmptyState, ErrorLine } from '../../ui/state';
 
 type Add = (sources: Source[]) => void;
 
 /** The ways to add documents. */
-export function AddMenu({ onAdd }: { onAdd: Add }) {
+export function AddMenu({ corpusId, onAdd }: { corpusId: number; onAdd: Add }) {
   const files = useRef<HTMLInputElement>(null);
   const folder = useRef<HTMLInputElement>(null);
   const [form, setForm] = useState<'web' | 'text'>();
@@ -44,7 +48,7 @@ export function AddMenu({ onAdd }: { onAdd: Add }) {
           {t.corpus.addText}
         </MenuItem>
       </Menu>
-      {form === 'web' && <WebForm onAdd={onAdd} onClose={() => setForm(undefined)} />}
+      {form === 'web' && <WebForm corpusId={corpusId} onAdd={onAdd} onClose={() => setForm(undefined)} />}
       {form === 'text' && <TextForm onAdd={onAdd} onClose={() => setForm(undefined)} />}
     </>
   );
@@ -81,9 +85,35 @@ export function EmptyCorpus({ onAdd }: { onAdd: Add }) {
   );
 }
 
-function WebForm({ onAdd, onClose }: { onAdd: Add; onClose: () => void }) {
+type WebKind = 'page' | 'site' | 'sitemap' | 'youtube';
+
+function WebForm({ corpusId, onAdd, onClose }: { corpusId: number; onAdd: Add; onClose: () => void }) {
+  const queryClient = useQueryClient();
   const [address, setAddress] = useState('');
+  const [kind, setKind] = useState<WebKind>('page');
+  const [pages, setPages] = useState(200);
+  const [depth, setDepth] = useState(3);
+  const [include, setInclude] = useState('');
   const [bad, setBad] = useState(false);
+  const many = kind === 'site' || kind === 'sitemap';
+  const walk = useMutation({
+    mutationFn: (url: string) =>
+      api.POST('/api/v2/corpora/{corpus_id}/sources', {
+        params: { path: { corpus_id: corpusId } },
+        body: {
+          kind: kind === 'sitemap' ? 'sitemap' : 'site',
+          address: url,
+          max_pages: pages,
+          max_depth: depth,
+          include: include.split(/[\s,]+/).filter(Boolean),
+        },
+      }),
+    meta: { ownError: true },
+    onSuccess: async () => {
+      await queryClient.invalidateQueries({ queryKey: keys.sources(corpusId) });
+      onClose();
+    },
+  });
   const submit = (e: FormEvent) => {
     e.preventDefault();
     const url = address.trim();
@@ -91,13 +121,21 @@ function WebForm({ onAdd, onClose }: { onAdd: Add; onClose: () => void }) {
       setBad(true);
       return;
     }
-    onAdd([{ kind: 'weblink', name: url, url }]);
+    if (many) {
+      walk.mutate(url);
+      return;
+    }
+    onAdd([{ kind: 'weblink', name: url, url, ...(kind === 'youtube' ? { as: kind } : {}) }]);
     onClose();
   };
   return (
     <Dialog open onClose={onClose} title={t.corpus.webTitle}>
       <form onSubmit={submit} noValidate className="flex flex-col gap-4">
-        <Field label={t.corpus.webLabel} hint={t.corpus.webHint} problem={bad ? t.corpus.webBad : undefined}>
+        <Field
+          label={t.corpus.webLabel}
+          hint={t.corpus.webHint}
+          problem={bad ? t.corpus.webBad : fieldProblem(walk.error, 'address')}
+        >
           {(f) => (
             <Input
               {...f}
@@ -114,7 +152,36 @@ function WebForm({ onAdd, onClose }: { onAdd: Add; onClose: () => void }) {
             />
           )}
         </Field>
-        <Buttons onClose={onClose} disabled={!address.trim()} />
+        <Field label={t.corpus.webKind}>
+          {(f) => (
+            <Select {...f} value={kind} onChange={(e) => setKind(e.target.value as WebKind)}>
+              {Object.entries(t.corpus.webKinds).map(([value, label]) => (
+                <option key={value} value={value}>
+                  {label}
+                </option>
+              ))}
+            </Select>
+          )}
+        </Field>
+        {many && (
+          <div className="flex gap-4">
+            <Field label={t.corpus.webPages}>
+              {(f) => <Input {...f} type="number" min={1} max={5000} value={pages} onChange={(e) => setPages(Number(e.target.value))} />}
+            </Field>
+            {kind === 'site' && (
+              <Field label={t.corpus.webDepth}>
+                {(f) => <Input {...f} type="number" min={1} max={10} value={depth} onChange={(e) => setDepth(Number(e.target.value))} />}
+              </Field>
+            )}
+          </div>
+        )}
+        {many && (
+          <Field label={t.corpus.webInclude} hint={t.corpus.webIncludeHint} optional problem={fieldProblem(walk.error, 'include')}>
+            {(f) => <Input {...f} dir="ltr" value={include} onChange={(e) => setInclude(e.target.value)} />}
+          </Field>
+        )}
+        {walk.error && <ErrorLine error={walk.error} />}
+        <Buttons onClose={onClose} disabled={!address.trim() || walk.isPending} />
       </form>
     </Dialog>
   );

@@ -1,6 +1,6 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
-import { ArrowLeft, MoreHorizontal, Pencil, Trash2, UsersRound } from 'lucide-react';
+import { ArrowLeft, CalendarClock, MoreHorizontal, Pencil, RefreshCw, Trash2, UsersRound } from 'lucide-react';
 import { lazy, Suspense, useRef, useState, useSyncExternalStore } from 'react';
 import { api, take } from '../../api/client';
 import { corpusQuery, documentsQuery, keys } from '../../api/queries';
@@ -21,6 +21,7 @@ import { AddMenu, Duplicates, EmptyCorpus } from './add';
 import { DocumentPane } from './document';
 import { DocumentTable } from './documents';
 import { CorpusForm, DeleteCorpus } from './forms';
+import { Schedule, Sources } from './sources';
 import { isSettled } from './steps';
 
 const CorpusAccess = lazy(() => import('../access/corpus'));
@@ -39,7 +40,7 @@ function OneCorpus({ id }: { id: number }) {
   const { doc } = useSearch({ from: '/app/knowledge/$corpusId' });
   const wide = useWide();
   const [search, setSearch] = useState('');
-  const [editing, setEditing] = useState<'rename' | 'access' | 'delete'>();
+  const [editing, setEditing] = useState<'rename' | 'access' | 'schedule' | 'delete'>();
   const [deleting, setDeleting] = useState<Doc[]>();
   const [selected, setSelected] = useState<ReadonlySet<number>>(new Set());
   const scroller = useRef<HTMLDivElement>(null);
@@ -51,6 +52,14 @@ function OneCorpus({ id }: { id: number }) {
   const total = documents.data?.pages[0]?.pagination?.total ?? docs.length;
   const sending = useSending(id, docs);
   const { add, duplicates, answer } = useAdd(id);
+  const queryClient = useQueryClient();
+  const refresh = useMutation({
+    mutationFn: () => api.POST('/indexing-service/api/v2/corpora/{corpus_id}/refresh', { params: { path: { corpus_id: id } } }),
+    onSuccess: async () => {
+      say(t.sources.refreshing);
+      await queryClient.invalidateQueries({ queryKey: keys.corpus(id) });
+    },
+  });
   const acts = useDocumentActs(id, setDeleting);
   useTitle(corpus.data?.name);
 
@@ -72,7 +81,7 @@ function OneCorpus({ id }: { id: number }) {
           <IconButton label={t.corpus.access} onClick={() => setEditing('access')}>
             <UsersRound />
           </IconButton>
-          <AddMenu onAdd={add} />
+          <AddMenu corpusId={id} onAdd={add} />
           <Menu
             trigger={
               <IconButton label={t.common.more}>
@@ -84,6 +93,14 @@ function OneCorpus({ id }: { id: number }) {
               <Pencil aria-hidden />
               {t.common.rename}
             </MenuItem>
+            <MenuItem onSelect={() => refresh.mutate()}>
+              <RefreshCw aria-hidden />
+              {t.sources.refreshAll}
+            </MenuItem>
+            <MenuItem onSelect={() => setEditing('schedule')}>
+              <CalendarClock aria-hidden />
+              {corpus.data?.refresh_enabled ? t.sources.every(corpus.data.refresh_schedule) : t.sources.schedule}
+            </MenuItem>
             <MenuItem danger onSelect={() => setEditing('delete')}>
               <Trash2 aria-hidden />
               {t.common.delete}
@@ -94,6 +111,7 @@ function OneCorpus({ id }: { id: number }) {
           <div ref={scroller} className="min-h-0 grow overflow-y-auto">
             <div className="mx-auto max-w-6xl px-4 py-5 lg:px-6">
               {corpus.data?.description && <p className="mb-4 max-w-prose text-muted">{corpus.data.description}</p>}
+              {corpus.data && <Sources corpus={corpus.data} />}
               {documents.isPending && <Skeleton />}
               {documents.error && <ErrorState error={documents.error} retry={() => void documents.refetch()} />}
               {empty && !search.trim() && <EmptyCorpus onAdd={add} />}
@@ -150,6 +168,7 @@ function OneCorpus({ id }: { id: number }) {
         ))}
       {duplicates && <Duplicates names={duplicates.names} onAnswer={answer} />}
       {editing === 'rename' && corpus.data && <CorpusForm corpus={corpus.data} onClose={() => setEditing(undefined)} />}
+      {editing === 'schedule' && corpus.data && <Schedule corpus={corpus.data} onClose={() => setEditing(undefined)} />}
       <Suspense>
         {editing === 'access' && corpus.data && <CorpusAccess corpus={corpus.data} onClose={() => setEditing(undefined)} />}
       </Suspense>
