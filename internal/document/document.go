@@ -26,6 +26,7 @@ import (
 	"atrium/internal/extract"
 	"atrium/internal/fail"
 	"atrium/internal/job"
+	"atrium/internal/pii"
 )
 
 // What a document is made of.
@@ -46,29 +47,30 @@ const (
 
 // Document is one source of a corpus, as the API shows it.
 type Document struct {
-	ID            int64     `json:"id" db:"id"`
-	CorpusID      int64     `json:"corpus_id" db:"corpus_id"`
-	Name          string    `json:"name" db:"name"`
-	ContentType   string    `json:"content_type" db:"content_type" enum:"file,weblink,text"`
-	Source        string    `json:"source" db:"source" doc:"The file's name, the address, or the beginning of the text."`
-	AccessURL     string    `json:"access_url" db:"-" doc:"Where the newest version that was read can be downloaded; the document itself before that."`
-	MediaType     string    `json:"media_type" db:"media_type" doc:"As found in the content; what the sender said until it was read."`
-	Size          int64     `json:"size" db:"size" doc:"Bytes."`
-	Step          string    `json:"step" db:"step" enum:"pending,extracting,chunking,embedding,completed" doc:"How far its reading is; where it stopped when is_failed."`
-	IsFailed      bool      `json:"is_failed" db:"is_failed"`
-	FailureCode   string    `json:"failure_code" db:"failure_code" doc:"A stable name of the reason; empty unless is_failed."`
-	FailureReason string    `json:"failure_reason" db:"failure_reason" doc:"What is wrong and what to do; empty unless is_failed."`
-	Warnings      []string  `json:"warnings" db:"warnings,json" nullable:"false" doc:"What could not be read of it."`
-	Version       int       `json:"version" db:"version" doc:"Number of the version that answers use; 0 before the first was read."`
-	Pieces        int       `json:"pieces" db:"pieces" doc:"Passages it was cut into."`
-	Pages         int       `json:"pages" db:"pages" doc:"0 when the format has none."`
-	Tags          []string  `json:"tags" db:"tags,json" nullable:"false"`
-	IsAttachment  bool      `json:"is_attachment" db:"is_attachment"`
-	IsDeleted     bool      `json:"is_deleted" db:"is_deleted"`
-	CreatedBy     string    `json:"created_by" db:"created_by"`
-	CreatedOn     time.Time `json:"created_on" db:"created_on"`
-	ModifiedBy    string    `json:"modified_by" db:"modified_by"`
-	ModifiedOn    time.Time `json:"modified_on" db:"modified_on"`
+	ID            int64      `json:"id" db:"id"`
+	CorpusID      int64      `json:"corpus_id" db:"corpus_id"`
+	Name          string     `json:"name" db:"name"`
+	ContentType   string     `json:"content_type" db:"content_type" enum:"file,weblink,text"`
+	Source        string     `json:"source" db:"source" doc:"The file's name, the address, or the beginning of the text."`
+	AccessURL     string     `json:"access_url" db:"-" doc:"Where the newest version that was read can be downloaded; the document itself before that."`
+	MediaType     string     `json:"media_type" db:"media_type" doc:"As found in the content; what the sender said until it was read."`
+	Size          int64      `json:"size" db:"size" doc:"Bytes."`
+	Step          string     `json:"step" db:"step" enum:"pending,extracting,chunking,embedding,completed" doc:"How far its reading is; where it stopped when is_failed."`
+	IsFailed      bool       `json:"is_failed" db:"is_failed"`
+	FailureCode   string     `json:"failure_code" db:"failure_code" doc:"A stable name of the reason; empty unless is_failed."`
+	FailureReason string     `json:"failure_reason" db:"failure_reason" doc:"What is wrong and what to do; empty unless is_failed."`
+	Warnings      []string   `json:"warnings" db:"warnings,json" nullable:"false" doc:"What could not be read of it."`
+	Version       int        `json:"version" db:"version" doc:"Number of the version that answers use; 0 before the first was read."`
+	Pieces        int        `json:"pieces" db:"pieces" doc:"Passages it was cut into."`
+	Pages         int        `json:"pages" db:"pages" doc:"0 when the format has none."`
+	Tags          []string   `json:"tags" db:"tags,json" nullable:"false"`
+	Redactions    pii.Counts `json:"redactions" db:"redactions,json" nullable:"false" doc:"How much personal data was replaced in the newest version, by type."`
+	IsAttachment  bool       `json:"is_attachment" db:"is_attachment"`
+	IsDeleted     bool       `json:"is_deleted" db:"is_deleted"`
+	CreatedBy     string     `json:"created_by" db:"created_by"`
+	CreatedOn     time.Time  `json:"created_on" db:"created_on"`
+	ModifiedBy    string     `json:"modified_by" db:"modified_by"`
+	ModifiedOn    time.Time  `json:"modified_on" db:"modified_on"`
 
 	VersionID int64 `json:"-" db:"version_id"`
 }
@@ -140,6 +142,7 @@ func New(o Options) *Documents {
 		Workers: o.Workers, Timeout: 30 * time.Minute, MaxAttempts: maxAttempts,
 		Run: s.index, Failed: s.failed,
 	})
+	o.Jobs.Handle(rereadKind, job.Handler{Run: s.rereadCorpus})
 	return s
 }
 

@@ -198,7 +198,7 @@ func (n *number) kind(whole bool) (kind Type, end int, weak bool) {
 		if labelled(n.s.after(n.end)) {
 			return Phone, end, false
 		}
-		if says(n.before, phoneWords) {
+		if len(d) >= 7 && !n.parted("/") && says(n.before, phoneWords) {
 			return Phone, end, true
 		}
 	}

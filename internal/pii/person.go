@@ -85,7 +85,7 @@ func (s *scan) persons(w []word) {
 				from = i
 			case w[i].capital && surnames[base] && !commonNames[base] && !s.organization(w, i):
 				from = i
-			case w[i].capital && surnameEnding(base):
+			case w[i].capital && surnameEnding(base) && !s.shouted(w[i]):
 				from = i
 				if i > 0 && w[i].spaced() && w[i-1].capital && !openers[w[i-1].lower] && !sentence(w, i-1) {
 					from = i - 1
@@ -218,7 +218,7 @@ func (s *scan) cued(w []word, i int) bool {
 				return true
 			}
 		case capitalCue:
-			if n.capital && n.spaced() {
+			if n.capital && n.spaced() && !s.shouted(n) {
 				return !countries[n.lower] && !cities[n.lower] && months[n.lower] == 0
 			}
 		case greeting:
@@ -231,7 +231,13 @@ func (s *scan) cued(w []word, i int) bool {
 		return false
 	}
 	// A name that is followed by what people do.
-	return i+1 < len(w) && w[i+1].spaced() && speaks[w[i+1].lower] && !sentence(w, i)
+	return i+1 < len(w) && w[i+1].spaced() && speaks[w[i+1].lower] && !sentence(w, i) && !s.shouted(n)
+}
+
+// shouted tells of a word in capitals, which is an abbreviation more often than a name.
+func (s *scan) shouted(w word) bool {
+	t := s.text[w.start:w.end]
+	return t == strings.ToUpper(t)
 }
 
 // cues are the kinds of the phrases that end before a word.

@@ -55,12 +55,8 @@ func (s *scan) street(w []word, i int, small bool) (from, to int) {
 		if n.lower != "unit" && n.lower != "box" && n.lower != "room" && n.lower != "floor" || n.capital {
 			return i, i + 2
 		}
-	case n.lower == "box" && number(i+1) && w[i+1].beside() && (n.capital || i > 0 && w[i-1].lower == "o"):
-		from = i
-		for from > 0 && w[from].inline() && (w[from-1].lower == "po" || w[from-1].lower == "o" || w[from-1].lower == "p") {
-			from--
-		}
-		return from, i + 2
+	case n.lower == "box" && number(i+1) && w[i+1].beside() && i > 0 && w[i-1].digits && n.near(): // PSC 1, Box 2
+		return i, i + 2
 	case n.lower == "psc" && number(i+1):
 		return i, i + 2
 	case n.lower == "po" && i+2 < len(w) && w[i+1].lower == "box" && number(i+2),
@@ -98,7 +94,7 @@ func (s *scan) street(w []word, i int, small bool) (from, to int) {
 		for k < len(w) && k-i <= 5 && w[k].inline() && !w[k].digits && (w[k].capital || small && !plainWords[w[k].lower] || particles[w[k].lower]) {
 			k++
 		}
-		if k > i+1 && months[w[i+1].lower] == 0 {
+		if k > i+1 && months[w[i+1].lower] == 0 && !strings.Contains(w[i+1].gap, ".") {
 			if k < len(w) && w[k].inline() && w[k].digits {
 				k++
 			}
@@ -108,7 +104,7 @@ func (s *scan) street(w []word, i int, small bool) (from, to int) {
 		}
 		return s.postcode(w, i)
 	}
-	if streetFirst[n.lower] || streetEnding(n.lower) {
+	if n.capital && streetEnding(n.lower) || small && streetEnding(n.lower) || streetFirst[n.lower] {
 		if end := s.streetName(w, i, small); end > 0 && (w[end-1].digits || i > 0 && w[i-1].digits && n.inline()) {
 			return i, end
 		}
@@ -133,7 +129,7 @@ func (s *scan) street(w []word, i int, small bool) (from, to int) {
 func (s *scan) streetName(w []word, i int, small bool) int {
 	to := i + 1
 	if !streetEnding(w[i].lower) {
-		for to < len(w) && to-i <= 6 && w[to].inline() && !w[to].digits && (w[to].capital || small || particles[w[to].lower] || w[to-1].lower == w[i].lower) && !plainWords[w[to].lower] {
+		for to < len(w) && to-i <= 6 && w[to].inline() && !w[to].digits && (w[to].capital || small || particles[w[to].lower]) && !plainWords[w[to].lower] {
 			to++
 		}
 		if to == i+1 {
@@ -174,7 +170,7 @@ func (s *scan) postcode(w []word, i int) (from, to int) {
 		return i, i + 1
 	case states[raw] && i+1 < len(w) && w[i+1].number && len(w[i+1].lower) == 5 && w[i+1].spaced():
 		return i, i + 2
-	case ukOutward(raw) && shape(next(), "9AA"), shape(raw, "A9A") && shape(next(), "9A9"), shape(raw, "9999") && shape(next(), "AA") && raw[0] != '0' && !year(atoi(raw)):
+	case ukOutward(raw) && shape(next(), "9AA"), shape(raw, "A9A") && shape(next(), "9A9"):
 		return i, i + 2
 	}
 	return 0, 0
@@ -204,7 +200,7 @@ func (s *scan) cuedAddress(w []word, i int, small bool) (from, to int) {
 	if i == 0 || !(w[i].capital || w[i].digits || small) {
 		return 0, 0
 	}
-	if !slices.Contains(s.cues(w, i), addressCue) {
+	if !slices.Contains(s.cues(w, i), addressCue) || bareCues[w[i-1].lower] && !strings.ContainsAny(w[i].gap, ":\t") {
 		return 0, 0
 	}
 	digits := false
@@ -234,12 +230,14 @@ func (s *scan) strong(w []word, k int, small bool) int {
 	n := w[k]
 	raw := s.text[n.start:n.end]
 	switch {
-	case n.number && len(raw) >= 4 && len(raw) <= 6:
+	case n.number && len(raw) >= 4 && len(raw) <= 6 && !(len(raw) == 4 && k+1 < len(w) && w[k+1].gap == " " && shape(s.text[w[k+1].start:w[k+1].end], "AA")):
 		return k + 1
 	case units[n.lower] && k+1 < len(w) && w[k+1].inline() && w[k+1].digits:
 		return k + 2
 	case states[raw]:
 		return k + 1
+	case shape(raw, "9999") && k+1 < len(w) && w[k+1].gap == " " && shape(s.text[w[k+1].start:w[k+1].end], "AA"):
+		return k + 2
 	case ukOutward(raw) && k+1 < len(w) && w[k+1].gap == " " && shape(s.text[w[k+1].start:w[k+1].end], "9AA"):
 		return k + 2
 	case n.capital || small:
