@@ -175,7 +175,7 @@ func (s *Documents) add(ctx context.Context, tx *db.Tx, sc authz.Scope, corpusID
 		case d.ContentType == Weblink:
 			ids[i], known[i] = was.ID, true
 			err = s.requeue(ctx, tx, sc, was, d.IsAttachment)
-		case was.SHA256 == d.Blob.SHA256 && !(was.IsFailed && was.BlobKey == ""):
+		case was.SHA256 == d.Blob.SHA256 && (!was.IsFailed || was.BlobKey != "" || d.ContentType == Text):
 			ids[i], known[i] = was.ID, true
 			unused[d.Blob.Key] = true
 			if was.IsFailed {

@@ -40,7 +40,7 @@ var (
 	particles      = set("van von der den de la le du da do dos das del della di al el bin ibn ben abu ter ten zu zur zum of the y e af av i am an auf unter op st")
 	companies      = set("ltd limited inc incorporated corp corporation llc llp plc gmbh ag sa bv nv company co group holdings foundation university college institute bank partners associates solutions systems technologies services agency association society ministry department hospital school airlines motors industries")
 	labels         = set("name user applicant patient employee attn surname nom nombre nome vorname nachname") // what a form says before a name
-	bareCues       = set("address anschrift adresse dirección indirizzo endereço adres")                       // alone they say too little; a colon does
+	bareCues       = set("address anschrift adresse dirección indirizzo endereço")                       // alone they say too little; a colon does
 	speaks         = set("said says asked told replied shouted wrote answered laughed smiled lives lived works worked thinks thought married")
 	surnameEndings = strings.Fields("dóttir sson ović ević ovic evic enko wski wska owski owska ewski escu opoulos idis akis oğlu ová ova ovna ovich berger stein mann ström qvist kvist gaard sen shvili dze yan ński ńska ičová ić")
 
@@ -109,7 +109,7 @@ var cueWords = []struct {
 	{addressCue, []string{
 		"address is", "address to", "address with", "address", "his address", "her address", "my address", "lives at", "live at", "lived at", "living at", "resides at",
 		"residing at", "sent to", "send it to", "ship to", "shipped to", "deliver to", "delivered to", "return to", "taxi to", "meet me at", "office is at", "located at", "moved to", "wohnhaft in",
-		"anschrift", "adresse", "dirección", "indirizzo", "endereço", "adres",
+		"anschrift", "adresse", "dirección", "indirizzo", "endereço",
 	}},
 	{placeCue, []string{
 		"lives in", "live in", "lived in", "living in", "moved to", "moved here from", "comes from", "originally from", "grew up in", "born in", "resident of", "city of", "town of",
@@ -167,7 +167,7 @@ func init() {
 
 func set(words string) map[string]bool {
 	out := map[string]bool{}
-	for _, w := range strings.Fields(words) {
+	for w := range strings.FieldsSeq(words) {
 		out[w] = true
 	}
 	return out
@@ -175,7 +175,7 @@ func set(words string) map[string]bool {
 
 func lines(text string) map[string]bool {
 	out := map[string]bool{}
-	for _, l := range strings.Split(text, "\n") {
+	for l := range strings.SplitSeq(text, "\n") {
 		if l = strings.TrimSpace(l); l != "" {
 			out[l] = true
 		}

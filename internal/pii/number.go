@@ -224,10 +224,10 @@ func (n *number) value(i int) int {
 // part of a larger figure.
 func (n *number) decimal() bool {
 	t := n.s.text
-	if n.start > 0 && strings.IndexByte("$€£%,", t[n.start-1]) >= 0 && !(t[n.start-1] == ',' && (n.start < 2 || !digit(t[n.start-2]))) {
+	if n.start > 0 && t[n.start-1] == '$' || strings.HasSuffix(t[:n.start], "€") || strings.HasSuffix(t[:n.start], "£") {
 		return true
 	}
-	if n.start > 1 && t[n.start-1] == '.' && digit(t[n.start-2]) {
+	if n.start > 1 && (t[n.start-1] == '.' || t[n.start-1] == ',') && digit(t[n.start-2]) {
 		return true
 	}
 	if n.end+1 < len(t) && (t[n.end] == ',' || t[n.end] == '.') && digit(t[n.end+1]) {
@@ -283,7 +283,7 @@ func (n *number) card() bool {
 		return false
 	}
 	if !n.single() {
-		if !n.parted(" -") || !(n.sizes(4, 4, 4, 4) || n.sizes(4, 6, 5) || n.sizes(4, 6, 4) || n.sizes(4, 4, 4, 4, 3)) {
+		if !n.parted(" -") || !n.sizes(4, 4, 4, 4) && !n.sizes(4, 6, 5) && !n.sizes(4, 6, 4) && !n.sizes(4, 4, 4, 4, 3) {
 			return false
 		}
 	}

@@ -156,7 +156,7 @@ func (s *scan) nameEnd(w []word, i int, small bool) int {
 			break
 		}
 		initial := utf8.RuneCountInString(w[to-1].lower) == 1
-		if !n.spaced() && !(initial && n.beside()) {
+		if !n.spaced() && (!initial || !n.beside()) {
 			break
 		}
 		switch {

@@ -12,7 +12,7 @@ import (
 func (s *scan) places(w []word) {
 	small := strings.IndexFunc(s.text[s.base:], unicode.IsUpper) < 0
 	done := 0 // words that an address has taken
-	for i := 0; i < len(w); i++ {
+	for i := range w {
 		if i < done {
 			continue
 		}
@@ -197,7 +197,7 @@ func ukOutward(t string) bool {
 
 // cuedAddress is what follows words such as "lives at", when it has a number.
 func (s *scan) cuedAddress(w []word, i int, small bool) (from, to int) {
-	if i == 0 || !(w[i].capital || w[i].digits || small) {
+	if i == 0 || !w[i].capital && !w[i].digits && !small {
 		return 0, 0
 	}
 	if !slices.Contains(s.cues(w, i), addressCue) || bareCues[w[i-1].lower] && !strings.ContainsAny(w[i].gap, ":\t") {
@@ -230,14 +230,14 @@ func (s *scan) strong(w []word, k int, small bool) int {
 	n := w[k]
 	raw := s.text[n.start:n.end]
 	switch {
-	case n.number && len(raw) >= 4 && len(raw) <= 6 && !(len(raw) == 4 && k+1 < len(w) && w[k+1].gap == " " && shape(s.text[w[k+1].start:w[k+1].end], "AA")):
+	case shape(raw, "9999") && k+1 < len(w) && w[k+1].gap == " " && shape(s.text[w[k+1].start:w[k+1].end], "AA"): // Netherlands
+		return k + 2
+	case n.number && len(raw) >= 4 && len(raw) <= 6:
 		return k + 1
 	case units[n.lower] && k+1 < len(w) && w[k+1].inline() && w[k+1].digits:
 		return k + 2
 	case states[raw]:
 		return k + 1
-	case shape(raw, "9999") && k+1 < len(w) && w[k+1].gap == " " && shape(s.text[w[k+1].start:w[k+1].end], "AA"):
-		return k + 2
 	case ukOutward(raw) && k+1 < len(w) && w[k+1].gap == " " && shape(s.text[w[k+1].start:w[k+1].end], "9AA"):
 		return k + 2
 	case n.capital || small:
@@ -290,7 +290,7 @@ func (s *scan) country(w []word, i int) int {
 		if countries[name] {
 			best = k
 		}
-		if k >= len(w) || k-i > 4 || !(w[k].spaced() || w[k].gap == "-") {
+		if k >= len(w) || k-i > 4 || !w[k].spaced() && w[k].gap != "-" {
 			return best
 		}
 		name += " " + w[k].lower
