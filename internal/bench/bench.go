@@ -53,6 +53,7 @@ var parts = []part{
 	{name: "cranfield", data: "cranfield", run: ranking("cranfield", "nDCG@10 ≥ .52")},
 	{name: "xquad", data: "xquad_en", run: answers},
 	{name: "docs", data: "docs", run: documents},
+	{name: "pii", data: "pii", run: personalData},
 	{name: "permission", run: onBoth(permission), asked: true},
 	{name: "sign-in", run: onBoth(flood), asked: true},
 }

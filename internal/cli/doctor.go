@@ -174,13 +174,17 @@ func reembedding(ctx context.Context, listen string) []finding {
 // programs are helpers that extraction uses when they are installed.
 func programs() []finding {
 	var out []finding
-	for name, use := range map[string]string{"pdftotext": "reads PDF best; the built-in reader is used without it (package poppler-utils)"} {
-		path, err := exec.LookPath(name)
+	for _, p := range []struct{ name, use string }{
+		{"pdftotext", "reads PDF best; the built-in reader is used without it (package poppler-utils)"},
+		{"pdftoppm", "draws scanned pages for tesseract; they are not read without it (package poppler-utils)"},
+		{"tesseract", "recognizes the text of scanned pages and pictures in the mode exhaustive; they are not read without it (package tesseract-ocr)"},
+	} {
+		path, err := exec.LookPath(p.name)
 		if err != nil {
-			out = append(out, finding{note, name, "not installed: " + use})
+			out = append(out, finding{note, p.name, "not installed: " + p.use})
 			continue
 		}
-		out = append(out, finding{good, name, path})
+		out = append(out, finding{good, p.name, path})
 	}
 	return out
 }

@@ -18,6 +18,7 @@ import (
 	"atrium/internal/document"
 	"atrium/internal/fail"
 	"atrium/internal/job"
+	"atrium/internal/pii"
 )
 
 // The kinds of corpus.
@@ -51,46 +52,49 @@ type Owner struct {
 
 // Corpus is a set of documents, as the API shows it.
 type Corpus struct {
-	ID                int64      `json:"id"`
-	Name              string     `json:"name"`
-	Description       string     `json:"description"`
-	Type              string     `json:"corpus_type" enum:"document,attachment"`
-	Mode              Mode       `json:"indexing_mode"`
-	Owner             Owner      `json:"owner"`
-	Tags              []string   `json:"tags" nullable:"false"`
-	DocumentCount     int        `json:"document_count"`
-	RestrictToViewers bool       `json:"restrict_to_viewers" doc:"Whether agents quote it only to those who may see it themselves."`
-	RefreshEnabled    bool       `json:"refresh_enabled" doc:"Whether its addresses are looked at again by schedule."`
-	RefreshSchedule   string     `json:"refresh_schedule" doc:"An interval such as 6h or 1d, or cron's five fields in UTC."`
-	NextRefreshOn     *time.Time `json:"next_refresh_on"`
-	LastRefreshOn     *time.Time `json:"last_refresh_on"`
-	IsDeleted         bool       `json:"is_deleted"`
-	CreatedBy         string     `json:"created_by"`
-	CreatedOn         time.Time  `json:"created_on"`
-	ModifiedBy        string     `json:"modified_by"`
-	ModifiedOn        time.Time  `json:"modified_on"`
+	ID                int64              `json:"id"`
+	Name              string             `json:"name"`
+	Description       string             `json:"description"`
+	Type              string             `json:"corpus_type" enum:"document,attachment"`
+	Mode              Mode               `json:"indexing_mode"`
+	Owner             Owner              `json:"owner"`
+	Tags              []string           `json:"tags" nullable:"false"`
+	DocumentCount     int                `json:"document_count"`
+	RestrictToViewers bool               `json:"restrict_to_viewers" doc:"Whether agents quote it only to those who may see it themselves."`
+	Redaction         document.Redaction `json:"pii_redaction" doc:"Personal data that is replaced when its documents are read."`
+	RefreshEnabled    bool               `json:"refresh_enabled" doc:"Whether its addresses are looked at again by schedule."`
+	RefreshSchedule   string             `json:"refresh_schedule" doc:"An interval such as 6h or 1d, or cron's five fields in UTC."`
+	NextRefreshOn     *time.Time         `json:"next_refresh_on"`
+	LastRefreshOn     *time.Time         `json:"last_refresh_on"`
+	IsDeleted         bool               `json:"is_deleted"`
+	CreatedBy         string             `json:"created_by"`
+	CreatedOn         time.Time          `json:"created_on"`
+	ModifiedBy        string             `json:"modified_by"`
+	ModifiedOn        time.Time          `json:"modified_on"`
 }
 
 // Draft is a corpus to be made.
 type Draft struct {
-	Name              string   `json:"name" minLength:"1" maxLength:"200" pattern:"\\S"`
-	Description       string   `json:"description,omitempty" maxLength:"2000"`
-	ModeID            int      `json:"indexing_mode_id,omitempty" enum:"1,2,3" doc:"1 exhaustive, 2 standard, 3 basic; 1 when not given, 3 for attachments."`
-	Type              string   `json:"corpus_type,omitempty" enum:"document,attachment" doc:"document when not given; only an attachment corpus can be linked to a chat thread."`
-	RestrictToViewers bool     `json:"restrict_to_viewers,omitempty" doc:"Whether agents quote it only to those who may see it themselves."`
-	Tags              []string `json:"tags,omitempty" nullable:"true" maxItems:"50"`
-	OwnerID           int64    `json:"-"` // the caller when 0
+	Name              string                   `json:"name" minLength:"1" maxLength:"200" pattern:"\\S"`
+	Description       string                   `json:"description,omitempty" maxLength:"2000"`
+	ModeID            int                      `json:"indexing_mode_id,omitempty" enum:"1,2,3" doc:"1 exhaustive, 2 standard, 3 basic; 1 when not given, 3 for attachments."`
+	Type              string                   `json:"corpus_type,omitempty" enum:"document,attachment" doc:"document when not given; only an attachment corpus can be linked to a chat thread."`
+	RestrictToViewers bool                     `json:"restrict_to_viewers,omitempty" doc:"Whether agents quote it only to those who may see it themselves."`
+	Redaction         *document.RedactionDraft `json:"pii_redaction,omitempty" doc:"Personal data to be replaced when its documents are read; none when not given."`
+	Tags              []string                 `json:"tags,omitempty" nullable:"true" maxItems:"50"`
+	OwnerID           int64                    `json:"-"` // the caller when 0
 }
 
 // Patch changes a corpus; nil fields stay.
 type Patch struct {
-	Name              *string  `json:"name,omitempty" nullable:"true" minLength:"1" maxLength:"200" pattern:"\\S"`
-	Description       *string  `json:"description,omitempty" nullable:"true" maxLength:"2000"`
-	ModeID            *int     `json:"indexing_mode_id,omitempty" nullable:"true" enum:"1,2,3" doc:"For documents read from now on; refresh the others."`
-	RestrictToViewers *bool    `json:"restrict_to_viewers,omitempty" nullable:"true"`
-	Tags              []string `json:"tags,omitempty" nullable:"true" maxItems:"50" doc:"Replaces the tags; an empty list removes them."`
-	RefreshEnabled    *bool    `json:"refresh_enabled,omitempty" nullable:"true" doc:"Whether its addresses are looked at again by schedule; daily when none is set."`
-	RefreshSchedule   *string  `json:"refresh_schedule,omitempty" nullable:"true" maxLength:"100" doc:"An interval such as 6h or 1d, or cron's five fields in UTC, as in 0 3 * * 1; at most every 15 minutes."`
+	Name              *string                  `json:"name,omitempty" nullable:"true" minLength:"1" maxLength:"200" pattern:"\\S"`
+	Description       *string                  `json:"description,omitempty" nullable:"true" maxLength:"2000"`
+	ModeID            *int                     `json:"indexing_mode_id,omitempty" nullable:"true" enum:"1,2,3" doc:"For documents read from now on; refresh the others."`
+	RestrictToViewers *bool                    `json:"restrict_to_viewers,omitempty" nullable:"true"`
+	Redaction         *document.RedactionDraft `json:"pii_redaction,omitempty" doc:"Personal data to be replaced. A change has the documents read again and needs the role Admin."`
+	Tags              []string                 `json:"tags,omitempty" nullable:"true" maxItems:"50" doc:"Replaces the tags; an empty list removes them."`
+	RefreshEnabled    *bool                    `json:"refresh_enabled,omitempty" nullable:"true" doc:"Whether its addresses are looked at again by schedule; daily when none is set."`
+	RefreshSchedule   *string                  `json:"refresh_schedule,omitempty" nullable:"true" maxLength:"100" doc:"An interval such as 6h or 1d, or cron's five fields in UTC, as in 0 3 * * 1; at most every 15 minutes."`
 }
 
 // Filter narrows a list.
@@ -140,6 +144,7 @@ type row struct {
 	Tags              []string   `db:"tags,json"`
 	DocumentCount     int        `db:"document_count"`
 	RestrictToViewers bool       `db:"restrict_to_viewers"`
+	Redaction         string     `db:"pii_redaction"`
 	RefreshEnabled    bool       `db:"refresh_enabled"`
 	RefreshSchedule   string     `db:"refresh_schedule"`
 	NextRefreshOn     *time.Time `db:"next_refresh_on"`
@@ -153,10 +158,14 @@ type row struct {
 }
 
 func (r row) corpus() Corpus {
+	redaction, err := document.StoredRedaction(r.Redaction)
+	if err != nil {
+		redaction = document.Redaction{Types: []pii.Type{}, KeepOriginal: true}
+	}
 	return Corpus{
 		ID: r.ID, Name: r.Name, Description: r.Description, Type: r.Type, Mode: Mode{r.ModeID, modeNames[r.ModeID]},
 		Owner: Owner{r.OwnerID, r.Email, r.FirstName, r.LastName}, Tags: r.Tags, DocumentCount: r.DocumentCount,
-		RestrictToViewers: r.RestrictToViewers, IsDeleted: r.IsDeleted,
+		RestrictToViewers: r.RestrictToViewers, Redaction: redaction, IsDeleted: r.IsDeleted,
 		RefreshEnabled: r.RefreshEnabled, RefreshSchedule: r.RefreshSchedule, NextRefreshOn: r.NextRefreshOn, LastRefreshOn: r.LastRefreshOn,
 		CreatedBy: r.CreatedBy, CreatedOn: r.CreatedOn, ModifiedBy: r.ModifiedBy, ModifiedOn: r.ModifiedOn,
 	}
@@ -164,7 +173,7 @@ func (r row) corpus() Corpus {
 
 const columns = `c.id, c.name, c.description, c.corpus_type, c.indexing_mode_id, c.owner_id, u.email, u.first_name, u.last_name, c.tags,
 	(SELECT COUNT(*) FROM document d WHERE d.corpus_id = c.id AND d.is_deleted = FALSE) AS document_count,
-	c.restrict_to_viewers, c.refresh_enabled, c.refresh_schedule, c.next_refresh_on, c.last_refresh_on, c.is_deleted, c.created_by, c.created_on, c.modified_by, c.modified_on`
+	c.restrict_to_viewers, c.pii_redaction, c.refresh_enabled, c.refresh_schedule, c.next_refresh_on, c.last_refresh_on, c.is_deleted, c.created_by, c.created_on, c.modified_by, c.modified_on`
 
 const from = ` FROM corpus c JOIN users u ON u.id = c.owner_id WHERE c.is_deleted = FALSE AND `
 
@@ -253,13 +262,19 @@ func (s *Corpora) Create(ctx context.Context, tx *db.Tx, sc authz.Scope, d Draft
 	if modeNames[d.ModeID] == "" {
 		return Corpus{}, fail.InvalidField("indexing_mode_id", "indexing_mode_id: %d is not one of 1, 2, 3", d.ModeID)
 	}
+	redaction := document.Redaction{}
+	if d.Redaction != nil {
+		if redaction, err = d.Redaction.Redaction(); err != nil {
+			return Corpus{}, err
+		}
+	}
 	if d.OwnerID == 0 {
 		d.OwnerID = sc.User()
 	}
 	now := time.Now()
-	id, err := db.One[int64](ctx, tx, `INSERT INTO corpus (org_id, owner_id, name, description, corpus_type, indexing_mode_id, restrict_to_viewers, tags, index_seq,
-			is_deleted, created_by, created_on, modified_by, modified_on) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, FALSE, ?, ?, ?, ?) RETURNING id`,
-		sc.Org(), d.OwnerID, name, d.Description, d.Type, d.ModeID, d.RestrictToViewers, db.JSON(tags), sc.Email(), now, sc.Email(), now)
+	id, err := db.One[int64](ctx, tx, `INSERT INTO corpus (org_id, owner_id, name, description, corpus_type, indexing_mode_id, restrict_to_viewers, pii_redaction, tags, index_seq,
+			is_deleted, created_by, created_on, modified_by, modified_on) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, FALSE, ?, ?, ?, ?) RETURNING id`,
+		sc.Org(), d.OwnerID, name, d.Description, d.Type, d.ModeID, d.RestrictToViewers, redaction.Stored(), db.JSON(tags), sc.Email(), now, sc.Email(), now)
 	if err != nil {
 		return Corpus{}, err
 	}
@@ -309,6 +324,13 @@ func (s *Corpora) Update(ctx context.Context, sc authz.Scope, id int64, p Patch)
 	if p.RestrictToViewers != nil {
 		put("restrict_to_viewers", *p.RestrictToViewers)
 	}
+	var redaction document.Redaction
+	if p.Redaction != nil {
+		if redaction, err = p.Redaction.Redaction(); err != nil {
+			return Corpus{}, err
+		}
+		put("pii_redaction", redaction.Stored())
+	}
 	if p.Tags != nil {
 		tags, err := document.CleanTags(p.Tags)
 		if err != nil {
@@ -324,7 +346,8 @@ func (s *Corpora) Update(ctx context.Context, sc authz.Scope, id int64, p Patch)
 		if err := schedule(c, p, func(column string, v any) { set, args = append(set, column+" = ?"), append(args, v) }); err != nil || len(set) == 0 {
 			return err
 		}
-		if p.RestrictToViewers != nil && *p.RestrictToViewers != c.RestrictToViewers { // who is quoted to changes
+		redacts := p.Redaction != nil && redaction.Stored() != c.Redaction.Stored()
+		if p.RestrictToViewers != nil && *p.RestrictToViewers != c.RestrictToViewers || redacts { // what is quoted, or to whom, changes
 			if _, err := s.Visible(ctx, tx, sc, id, authz.Manage); err != nil {
 				return err
 			}
@@ -332,6 +355,11 @@ func (s *Corpora) Update(ctx context.Context, sc authz.Scope, id int64, p Patch)
 		if _, err := db.Exec(ctx, tx, `UPDATE corpus SET `+strings.Join(set, ", ")+`, modified_by = ?, modified_on = ? WHERE org_id = ? AND id = ?`,
 			slices.Concat(args, []any{sc.Email(), time.Now(), sc.Org(), id})...); err != nil {
 			return err
+		}
+		if redacts {
+			if err := s.documents.Reread(ctx, tx, sc.Org(), id); err != nil {
+				return err
+			}
 		}
 		c, err = s.Visible(ctx, tx, sc, id, authz.View)
 		return err

@@ -191,3 +191,34 @@ func TestACorpusIsMadeInsideAnotherTransaction(t *testing.T) {
 		h.do("ann", "GET", fmt.Sprintf("/api/v2/corpora/%d", made.ID), "").want(404)
 	})
 }
+
+func TestRedactionIsSetByAdminsAndShown(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, h *house) {
+		id := h.do("ann", "POST", "/api/v2/corpora", `{"name": "Letters", "pii_redaction": {"types": ["phone", "email", "email"]}}`).
+			want(201, "data.pii_redaction.types", "[email phone]", "data.pii_redaction.keep_original", true).id("data.id")
+		path := fmt.Sprintf("/api/v2/corpora/%d", id)
+		h.grant(id, "ed", "Editor")
+		doc := h.file("ed", id, "a.txt", "Write to jo@example.org or jo@example.org, not to 212.")
+		h.do("ann", "GET", fmt.Sprintf("/api/v2/documents/%d", doc), "").want(200, "data.redactions", "map[email:2]")
+		h.do("ed", "PUT", path, `{"pii_redaction": {"types": []}}`).want(403)
+		h.do("ed", "PUT", path, `{"name": "L", "pii_redaction": {"types": ["email", "phone"]}}`).want(200, "data.name", "L")
+		h.do("ann", "PUT", path, `{"pii_redaction": {"types": ["nose"]}}`).want(400)
+		h.do("ann", "PUT", path, `{"pii_redaction": {"types": ["email"], "keep_original": false}}`).want(200, "data.pii_redaction.types", "[email]", "data.pii_redaction.keep_original", false)
+		h.do("ann", "PUT", path, `{"name": "M"}`).want(200, "data.pii_redaction.types", "[email]")
+		refresh := fmt.Sprintf("/indexing-service/api/v2/documents/%d/refresh", doc)
+		var a answer
+		for range 300 { // until the documents were read again
+			if a = h.do("ann", "POST", refresh, ""); a.status == 409 {
+				break
+			}
+			h.completed(doc)
+		}
+		if a.want(409); !strings.Contains(a.body, "upload the file again") {
+			t.Errorf("the refusal is %s", a.body)
+		}
+		h.do("ann", "PUT", path, `{"pii_redaction": {"types": []}}`).want(200, "data.pii_redaction.types", "[]")
+		plain := h.corpus("ann")
+		h.do("ann", "GET", fmt.Sprintf("/api/v2/corpora/%d", plain), "").want(200, "data.pii_redaction.types", "[]", "data.pii_redaction.keep_original", true)
+	})
+}

@@ -77,7 +77,7 @@ func (s *Corpora) Mount(a *api.API) {
 		Needs: authz.To(authz.View, authz.Corpus)},
 		func(ctx context.Context, in *ByID) (Corpus, error) { return s.Get(ctx, authz.From(ctx), in.ID) })
 	api.Do(a, api.Op{ID: "updateCorpus", Route: "PUT /api/v2/corpora/{corpus_id}", Title: "Update a Corpus", Group: "Corpora",
-		Doc: "Changes the fields that are sent. Restricting it to its viewers, or no longer, needs the role Admin.", Message: "Corpus updated", Needs: authz.To(authz.Edit, authz.Corpus)},
+		Doc: "Changes the fields that are sent. Restricting it to its viewers, or no longer, and what is redacted in it need the role Admin.", Message: "Corpus updated", Needs: authz.To(authz.Edit, authz.Corpus)},
 		func(ctx context.Context, in *patched) (Corpus, error) {
 			return s.Update(ctx, authz.From(ctx), in.ID, in.Body)
 		})

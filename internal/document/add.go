@@ -163,6 +163,11 @@ func (s *Documents) add(ctx context.Context, tx *db.Tx, sc authz.Scope, corpusID
 	if err := lockCorpus(ctx, tx, corpusID); err != nil {
 		return nil, err
 	}
+	rule, err := redactionOf(ctx, tx, sc.Org(), corpusID)
+	if err != nil {
+		return nil, err
+	}
+	rule.hideNames(drafts)
 	ids := make([]int64, len(drafts))
 	known := make([]bool, len(drafts))
 	for i, d := range drafts {
@@ -174,7 +179,7 @@ func (s *Documents) add(ctx context.Context, tx *db.Tx, sc authz.Scope, corpusID
 		case d.ContentType == Weblink:
 			ids[i], known[i] = was.ID, true
 			err = s.requeue(ctx, tx, sc, was, d.IsAttachment)
-		case was.SHA256 == d.Blob.SHA256:
+		case was.SHA256 == d.Blob.SHA256 && (!was.IsFailed || was.BlobKey != "" || d.ContentType == Text):
 			ids[i], known[i] = was.ID, true
 			unused[d.Blob.Key] = true
 			if was.IsFailed {

@@ -9,6 +9,7 @@ import (
 
 	"atrium/internal/authz"
 	"atrium/internal/db"
+	"atrium/internal/fail"
 )
 
 // Patch changes a document; nil fields stay.
@@ -25,6 +26,8 @@ type target struct {
 	IsFailed     bool   `db:"is_failed"`
 	IsAttachment bool   `db:"is_attachment"`
 	Revision     int64  `db:"revision"`
+	ContentType  string `db:"content_type"`
+	BlobKey      string `db:"blob_key"`
 	May          bool   `db:"may"`
 }
 
@@ -34,7 +37,7 @@ func (s *Documents) targets(ctx context.Context, tx *db.Tx, sc authz.Scope, a au
 	see, seeArgs := sc.Where(authz.View, authz.Document, "d")
 	may, mayArgs := sc.Where(a, authz.Document, "d")
 	marks, idArgs := db.In(ids)
-	return db.All[target](ctx, tx, `SELECT d.id, d.corpus_id, d.step, d.is_failed, d.is_attachment, d.revision, CASE WHEN `+may+` THEN TRUE ELSE FALSE END AS may
+	return db.All[target](ctx, tx, `SELECT d.id, d.corpus_id, d.step, d.is_failed, d.is_attachment, d.revision, d.content_type, d.blob_key, CASE WHEN `+may+` THEN TRUE ELSE FALSE END AS may
 		FROM document d WHERE d.id IN (`+marks+`) AND d.is_deleted = FALSE AND `+see+` ORDER BY d.id`, slices.Concat(mayArgs, idArgs, seeArgs)...)
 }
 
@@ -78,6 +81,9 @@ func (s *Documents) Update(ctx context.Context, sc authz.Scope, id int64, p Patc
 // fetched anew. While it is being read already nothing changes.
 func (s *Documents) Refresh(ctx context.Context, sc authz.Scope, id int64) (Document, error) {
 	return s.change(ctx, sc, authz.Edit, id, func(ctx context.Context, tx *db.Tx, t target) error {
+		if t.ContentType == File && t.BlobKey == "" {
+			return fail.Conflict("the original of document %d was not kept, as its corpus asks, so it cannot be read again; upload the file again", t.ID)
+		}
 		return s.requeue(ctx, tx, sc, twin{ID: t.ID, Step: t.Step, IsFailed: t.IsFailed}, t.IsAttachment)
 	})
 }

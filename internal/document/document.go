@@ -27,6 +27,7 @@ import (
 	"atrium/internal/extract"
 	"atrium/internal/fail"
 	"atrium/internal/job"
+	"atrium/internal/pii"
 	"atrium/internal/source/web"
 )
 
@@ -80,6 +81,7 @@ type Document struct {
 	Pieces        int        `json:"pieces" db:"pieces" doc:"Passages it was cut into."`
 	Pages         int        `json:"pages" db:"pages" doc:"0 when the format has none."`
 	Tags          []string   `json:"tags" db:"tags,json" nullable:"false"`
+	Redactions    pii.Counts `json:"redactions" db:"redactions,json" nullable:"false" doc:"How much personal data was replaced in the newest version, by type."`
 	IsAttachment  bool       `json:"is_attachment" db:"is_attachment"`
 	SourceID      *int64     `json:"source_id" db:"source_id" doc:"The source that it was found by; null when somebody added it."`
 	WeblinkType   string     `json:"weblink_type" db:"weblink_type" enum:",page,youtube" doc:"What a weblink is read as; empty for files and texts."`
@@ -173,6 +175,7 @@ func New(o Options) *Documents {
 		Run: s.index, Failed: s.failed,
 	})
 	o.Jobs.Handle(reembedKind, job.Handler{Timeout: time.Hour, Run: s.reembed, Failed: s.reembedFailed})
+	o.Jobs.Handle(rereadKind, job.Handler{Run: s.rereadCorpus})
 	return s
 }
 

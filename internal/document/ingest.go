@@ -13,6 +13,7 @@ import (
 	"atrium/internal/embed"
 	"atrium/internal/extract"
 	"atrium/internal/job"
+	"atrium/internal/pii"
 	"atrium/internal/retrieval"
 	"atrium/internal/split"
 )
@@ -37,6 +38,7 @@ type subject struct {
 	ETag         string `db:"etag"`
 	LastModified string `db:"last_modified"`
 	Version      int    `db:"version"`
+	Redaction    string `db:"pii_redaction"` // that the corpus asks for
 
 	// Of the current version; zero without one.
 	VersionID   int64  `db:"version_id"`
@@ -44,11 +46,16 @@ type subject struct {
 	ReadModeID  int    `db:"read_mode_id"`
 	ReadBlobKey string `db:"read_blob_key"`
 	Embedder    string `db:"embedder"`
+	ReadPages   int    `db:"read_pages"`
+
+	ReadRedaction string     `db:"read_redaction"`
+	Redactions    pii.Counts `db:"redactions,json"`
 }
 
 const subjectQuery = `SELECT d.id, d.org_id, d.corpus_id, c.indexing_mode_id, d.name, d.content_type, d.source, d.weblink_type, d.media_type, d.size, d.sha256, d.blob_key,
 		d.etag, d.last_modified, d.version, COALESCE(v.id, 0) AS version_id, COALESCE(v.sha256, '') AS read_sha256,
-		COALESCE(v.indexing_mode_id, 0) AS read_mode_id, COALESCE(v.blob_key, '') AS read_blob_key, COALESCE(v.embedder, '') AS embedder
+		COALESCE(v.indexing_mode_id, 0) AS read_mode_id, COALESCE(v.blob_key, '') AS read_blob_key, COALESCE(v.embedder, '') AS embedder,
+		COALESCE(v.pages, 0) AS read_pages, c.pii_redaction, COALESCE(v.pii_redaction, '') AS read_redaction, COALESCE(v.redactions, '{}') AS redactions
 	FROM document d JOIN corpus c ON c.id = d.corpus_id LEFT JOIN document_version v ON v.document_id = d.id AND v.number = d.version
 	WHERE d.id = ? AND d.org_id = ? AND d.revision = ? AND d.is_deleted = FALSE AND c.is_deleted = FALSE`
 
@@ -88,6 +95,9 @@ func (s *Documents) index(ctx context.Context, j *job.Job) error {
 	if superseded {
 		return nil
 	}
+	if err == nil {
+		s.concealed(r)
+	}
 	return err
 }
 
@@ -103,6 +113,13 @@ type reading struct {
 	fetched    bool   // BlobKey was stored by this reading
 	blobUnused bool
 
+	rule     Redaction
+	counts   pii.Counts // replaced
+	oldName  string     // as it was before the reading
+	autoName string     // what a text without a name is called
+	older    []older    // versions to be covered
+	drop     []string   // blobs that are not kept
+
 	doc     extract.Document
 	text    string
 	lead    int // bytes of the first piece that are the title, which is indexed by itself
@@ -117,13 +134,16 @@ type reading struct {
 
 // read does all that needs no transaction.
 func (s *Documents) read(ctx context.Context, r *reading) (err error) {
+	if err := r.prepare(); err != nil {
+		return err
+	}
 	if r.embedder, r.active, err = s.writer(ctx, r.OrgID); err != nil {
 		return err
 	}
 	if r.embedder != nil {
 		r.vectors = r.embedder.Name()
 	}
-	current := r.Version > 0 && r.ReadModeID == r.ModeID && r.Embedder == r.vectors
+	current := r.Version > 0 && r.ReadRedaction == r.Redaction && r.ReadModeID == r.ModeID && r.Embedder == r.vectors
 	if r.ContentType != Weblink && current && !r.task.Force && r.ReadSHA256 == r.SHA256 {
 		r.unchanged = true
 		return nil
@@ -147,6 +167,9 @@ func (s *Documents) read(ctx context.Context, r *reading) (err error) {
 			r.checked = Unchanged
 			return nil
 		}
+	}
+	if err := s.blotOlder(ctx, r); err != nil {
+		return err
 	}
 	return s.encode(ctx, r)
 }
@@ -175,7 +198,7 @@ func (r *reading) cut() {
 
 // head is the headline that a text is named by and that stands in its first piece.
 func (r *reading) head() string {
-	if r.ContentType != Text || r.Name != firstLine(r.Source) || headline(r.Source) == "" {
+	if r.ContentType != Text || r.Name != r.autoName || headline(r.Source) == "" {
 		return ""
 	}
 	first, _, _ := strings.Cut(strings.TrimSpace(r.Source), "\n")
@@ -190,7 +213,7 @@ func (r *reading) title() string {
 	given := strings.Join(strings.Fields(r.doc.Title), " ")
 	if r.ContentType == Text {
 		// A name that was only cut from the text says nothing more than it.
-		if r.Name != firstLine(r.Source) {
+		if r.Name != r.autoName {
 			return r.Name
 		}
 		return headline(r.Source)
@@ -286,7 +309,10 @@ func (s *Documents) keep(ctx context.Context, tx *db.Tx, r *reading) error {
 	if err == nil && n == 0 {
 		err = errSuperseded
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return s.conceal(ctx, tx, r)
 }
 
 func warnings(w []string) []string {
@@ -297,9 +323,9 @@ func warnings(w []string) []string {
 }
 
 func (s *Documents) newVersion(ctx context.Context, tx *db.Tx, r *reading, number int) error {
-	id, err := db.One[int64](ctx, tx, `INSERT INTO document_version (org_id, document_id, number, blob_key, media_type, size, sha256, title, indexing_mode_id, pages, text, embedder, encoded, created_on)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
-		r.OrgID, r.ID, number, r.BlobKey, r.MediaType, r.Size, r.SHA256, clip(strings.ToValidUTF8(r.doc.Title, ""), 500), r.ModeID, r.doc.Pages, r.text, r.vectors, r.encoded, time.Now())
+	id, err := db.One[int64](ctx, tx, `INSERT INTO document_version (org_id, document_id, number, blob_key, media_type, size, sha256, title, indexing_mode_id, pages, text, embedder, encoded, pii_redaction, redactions, created_on)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		r.OrgID, r.ID, number, r.BlobKey, r.MediaType, r.Size, r.SHA256, clip(strings.ToValidUTF8(r.doc.Title, ""), 500), r.ModeID, r.doc.Pages, r.text, r.vectors, r.encoded, r.Redaction, db.JSON(r.counts), time.Now())
 	if err != nil {
 		return err
 	}
@@ -314,7 +340,7 @@ func (s *Documents) newVersion(ctx context.Context, tx *db.Tx, r *reading, numbe
 
 // rebuild replaces pieces and index of the current version, whose text stays.
 func (s *Documents) rebuild(ctx context.Context, tx *db.Tx, r *reading) error {
-	if _, err := db.Exec(ctx, tx, `UPDATE document_version SET embedder = ?, encoded = ? WHERE org_id = ? AND id = ?`, r.vectors, r.encoded, r.OrgID, r.VersionID); err != nil {
+	if _, err := db.Exec(ctx, tx, `UPDATE document_version SET embedder = ?, encoded = ?, pii_redaction = ? WHERE org_id = ? AND id = ?`, r.vectors, r.encoded, r.Redaction, r.OrgID, r.VersionID); err != nil {
 		return err
 	}
 	for _, q := range []string{`DELETE FROM reembedded WHERE org_id = ? AND version_id = ?`, `DELETE FROM piece WHERE org_id = ? AND version_id = ?`} {

@@ -47,20 +47,23 @@ type versionRow struct {
 	BlobKey    string    `db:"blob_key"`
 	MediaType  string    `db:"media_type"`
 	CreatedOn  time.Time `db:"created_on"`
+	Hidden     bool      `db:"hidden"` // personal data was replaced, and the caller may not see the original
 }
 
 // version finds a version the caller may quote from: by its number in a
 // document (the newest when 0), or by its own id.
 func (s *Documents) version(ctx context.Context, sc authz.Scope, documentID int64, number int, versionID int64) (versionRow, error) {
 	use, args := sc.Where(authz.Use, authz.Document, "d")
+	edit, editArgs := sc.Where(authz.Edit, authz.Document, "d")
 	where := `v.id = ?`
 	first := []any{versionID}
 	if versionID == 0 {
 		where, first = `d.id = ? AND v.number = CASE WHEN ? = 0 THEN d.version ELSE ? END`, []any{documentID, number, number}
 	}
-	return db.One[versionRow](ctx, s.DB, `SELECT v.id, v.document_id, v.number, d.name, d.content_type, v.blob_key, v.media_type, v.created_on
+	return db.One[versionRow](ctx, s.DB, `SELECT v.id, v.document_id, v.number, d.name, d.content_type, v.blob_key, v.media_type, v.created_on,
+		CASE WHEN v.pii_redaction = '' OR `+edit+` THEN FALSE ELSE TRUE END AS hidden
 		FROM document d JOIN document_version v ON v.document_id = d.id AND v.org_id = d.org_id
-		WHERE `+where+` AND d.is_deleted = FALSE AND `+use, append(first, args...)...)
+		WHERE `+where+` AND d.is_deleted = FALSE AND `+use, slices.Concat(editArgs, first, args)...)
 }
 
 // Passage shows a span of a version's text at its place; Use on the document is
@@ -276,7 +279,8 @@ func head(s string) string {
 
 // Original opens the bytes of a version by the last part of its address, as
 // CitationName makes it; what stands behind the id does not matter. A text is
-// given as .txt.
+// given as .txt, and so is what was read where the original is not kept, or where
+// personal data was replaced and the caller may not edit the document.
 func (s *Documents) Original(ctx context.Context, sc authz.Scope, name string, toPDF bool) (api.Content, error) {
 	gone := fail.NotFound("there is no source %s, or it is not visible to you; check the address", clip(name, 100))
 	id := versionOf(name)
@@ -290,11 +294,15 @@ func (s *Documents) Original(ctx context.Context, sc authz.Scope, name string, t
 	if err != nil {
 		return api.Content{}, err
 	}
+	textOnly := v.Type == Text || v.BlobKey == "" || v.Hidden
+	if textOnly {
+		v.MediaType = "text/plain"
+	}
 	if toPDF && v.MediaType != "application/pdf" {
 		return api.Content{}, fail.Conflict("convert_to_pdf: this source is %s and cannot be converted here; ask for it without", orUnknown(v.MediaType))
 	}
 	c := api.Content{Name: v.Name, MediaType: v.MediaType, Modified: v.CreatedOn}
-	if v.Type == Text {
+	if textOnly {
 		text, err := db.One[string](ctx, s.DB, `SELECT text FROM document_version WHERE org_id = ? AND id = ?`, sc.Org(), v.ID)
 		c.Name, c.MediaType, c.Body = cleanName(strings.ReplaceAll(v.Name, "/", "-"))+".txt", "text/plain; charset=utf-8", nopCloser{bytes.NewReader([]byte(text))}
 		return c, err

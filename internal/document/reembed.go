@@ -215,7 +215,7 @@ func (s *Documents) reembedSome(ctx context.Context, orgID int64, target string,
 		subject
 		Title string `db:"title"`
 	}
-	found, err := db.All[row](ctx, s.DB, `SELECT d.id, d.org_id, d.name, d.content_type, d.source, v.id AS version_id, v.title`+lacking+` AND d.id > ? ORDER BY d.id LIMIT `+strconv.Itoa(reembedBatch),
+	found, err := db.All[row](ctx, s.DB, `SELECT d.id, d.org_id, d.name, d.content_type, d.source, v.id AS version_id, v.title, v.pii_redaction`+lacking+` AND d.id > ? ORDER BY d.id LIMIT `+strconv.Itoa(reembedBatch),
 		orgID, target, target, after)
 	if err != nil || len(found) == 0 {
 		return 0, err
@@ -223,6 +223,9 @@ func (s *Documents) reembedSome(ctx context.Context, orgID int64, target string,
 	for _, f := range found {
 		r := &reading{subject: f.subject}
 		r.doc.Title = f.Title
+		if err := r.prepare(); err != nil {
+			return 0, err
+		}
 		encoded, err := s.reencode(ctx, r)
 		if err != nil {
 			return 0, err

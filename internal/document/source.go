@@ -25,6 +25,13 @@ func (s *Documents) open(ctx context.Context, r *reading, current bool) error {
 		r.doc = plainBlocks(r.Source)
 		return nil
 	}
+	if r.ContentType == File && r.BlobKey == "" && r.Version > 0 {
+		r.counts.Add(r.Redactions)
+		if err := s.fromText(ctx, r); err != nil {
+			return err
+		}
+		return r.hide(ctx)
+	}
 	name, claimed := r.Name, r.MediaType
 	if r.ContentType == Weblink {
 		var err error
@@ -52,6 +59,9 @@ func (s *Documents) open(ctx context.Context, r *reading, current bool) error {
 	}
 	if r.doc.MediaType != "" {
 		r.MediaType = r.doc.MediaType
+	}
+	if err := r.hide(ctx); err != nil {
+		return err
 	}
 	if title := strings.Join(strings.Fields(r.doc.Title), " "); r.ContentType == Weblink && title != "" && r.Name == addressName(r.Source) {
 		r.Name = clip(title, maxName)

@@ -19,8 +19,9 @@ import (
 const shownText = "200"
 
 const columns = `d.id, d.corpus_id, d.name, d.content_type,
-	CASE WHEN d.content_type = 'text' THEN substr(d.source, 1, ` + shownText + `) ELSE d.source END AS source,
-	d.media_type, d.size, d.step, d.is_failed, d.failure_code, d.failure_reason, d.warnings, d.version, d.pieces, d.pages,
+	CASE WHEN d.content_type = 'text' THEN substr(COALESCE((SELECT v.text FROM document_version v WHERE v.document_id = d.id AND v.number = d.version AND v.pii_redaction <> ''), d.source), 1, ` + shownText + `)
+		ELSE d.source END AS source,
+	d.media_type, d.size, d.step, d.is_failed, d.failure_code, d.failure_reason, d.warnings, d.version, d.pieces, d.pages, d.redactions,
 	d.tags, d.is_attachment, d.source_id, d.weblink_type, d.is_removed_at_source, d.checked_on, d.check_result, d.is_deleted, d.created_by, d.created_on, d.modified_by, d.modified_on,
 	COALESCE((SELECT v.id FROM document_version v WHERE v.document_id = d.id AND v.number = d.version), 0) AS version_id`
 
@@ -163,9 +164,13 @@ func (s *Documents) Duplicates(ctx context.Context, sc authz.Scope, corpusID int
 			WHERE d.corpus_id = ? AND d.is_deleted = FALSE AND `+where+` AND `+column+` IN (`+marks+`) ORDER BY d.id`,
 			append(append([]any{corpusID}, args...), keyArgs...)...)
 	}
+	rule, err := redactionOf(ctx, s.DB, sc.Org(), corpusID)
+	if err != nil {
+		return out, err
+	}
 	clean := make([]string, len(names))
 	for i, n := range names {
-		clean[i] = cleanName(n)
+		clean[i] = rule.fileName(cleanName(n))
 	}
 	found, err := find("d.name", clean)
 	if err != nil {

@@ -65,6 +65,11 @@ type entry struct {
 // "password". Phrases are compared loosely: in Unicode's compatibility form,
 // without invisible characters, and with any white space for any other.
 func Measure(ctx context.Context, pool *extract.Pool, dir string) (Report, error) {
+	return MeasureMode(ctx, pool, dir, extract.Standard)
+}
+
+// MeasureMode is Measure in a mode of reading.
+func MeasureMode(ctx context.Context, pool *extract.Pool, dir string, mode extract.Mode) (Report, error) {
 	var r Report
 	f, err := os.Open(filepath.Join(dir, "manifest.jsonl"))
 	if err != nil {
@@ -81,16 +86,16 @@ func Measure(ctx context.Context, pool *extract.Pool, dir string) (Report, error
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			return r, fmt.Errorf("manifest.jsonl: %w", err)
 		}
-		if err := r.file(ctx, pool, dir, e); err != nil {
+		if err := r.file(ctx, pool, dir, e, mode); err != nil {
 			return r, err
 		}
 	}
 	return r, lines.Err()
 }
 
-func (r *Report) file(ctx context.Context, pool *extract.Pool, dir string, e entry) error {
+func (r *Report) file(ctx context.Context, pool *extract.Pool, dir string, e entry, mode extract.Mode) error {
 	d, use, err := pool.ExtractUsage(ctx, extract.Request{
-		Path: filepath.Join(dir, filepath.FromSlash(e.File)), Name: filepath.Base(e.File), Password: e.Password,
+		Path: filepath.Join(dir, filepath.FromSlash(e.File)), Name: filepath.Base(e.File), Password: e.Password, Mode: mode,
 	})
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -4,30 +4,42 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"os/exec"
 	"strconv"
 	"strings"
+	"time"
 
 	"atrium/internal/extract/doc"
 )
 
-// poppler reads a file by pdftotext. Its plain order (neither -layout nor -raw)
-// keeps columns apart and tables together best. It answers doc.ErrNoHelper when
-// the built-in reader should try: the program is missing or cannot cope.
-func poppler(in *doc.Input) error {
+// poppler reads a file by pdftotext and answers the pages that hold no text. Its
+// plain order (neither -layout nor -raw) keeps columns apart and tables together
+// best; for layout it tells the places of the words, in the same order. It answers
+// doc.ErrNoHelper when the built-in reader should try: the program is missing or
+// cannot cope.
+func poppler(in *doc.Input) (bare []int, err error) {
 	// A password on the command line could be read by every user of the machine.
 	if in.Helper == nil || in.Password != "" {
-		return doc.ErrNoHelper
+		return nil, doc.ErrNoHelper
 	}
-	out, err := in.Helper(in.Ctx, in.Reader(), "pdftotext", "-q", "-enc", "UTF-8", "-", "-")
-	if e := in.Stopped(); e != nil {
-		return e
+	if in.Mode == doc.Exhaustive {
+		out, err := pdftotext(in, "-tsv")
+		if err == nil && len(out) < maxTSV && !rightToLeft(out) {
+			if pages, ok := parseTSV(out); ok {
+				return layPages(in, pages)
+			}
+		}
+		if err := in.Stopped(); err != nil {
+			return nil, err
+		}
 	}
+	out, err := pdftotext(in)
 	if limit, ok := errors.AsType[*doc.Error](err); ok {
-		return limit
+		return nil, limit
 	}
 	if err != nil && len(bytes.TrimSpace(out)) == 0 {
-		return doc.ErrNoHelper
+		return nil, doc.ErrNoHelper
 	}
 	pages := bytes.Split(out, []byte("\f"))
 	if n := len(pages); n > 1 && len(bytes.TrimSpace(pages[n-1])) == 0 {
@@ -35,55 +47,220 @@ func poppler(in *doc.Input) error {
 	}
 	for i, p := range pages {
 		in.Out.Page(i + 1)
+		if len(bytes.TrimSpace(p)) == 0 {
+			bare = append(bare, i+1)
+		}
 		for part := range strings.SplitSeq(string(p), "\n\n") {
 			in.Out.Add(doc.Paragraph, part)
 		}
 		if err := in.Stopped(); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if _, ok := errors.AsType[*exec.ExitError](err); ok {
 		in.Out.Warn("the PDF is damaged; a part of its text may be missing")
 	}
-	return nil
+	return bare, nil
 }
 
-// maxScanned bounds the pages whose text is recognized, which takes seconds each.
-const maxScanned = 20
+func pdftotext(in *doc.Input, more ...string) ([]byte, error) {
+	out, err := in.Helper(in.Ctx, in.Reader(), "pdftotext", append(append([]string{"-q", "-enc", "UTF-8"}, more...), "-", "-")...)
+	if e := in.Stopped(); e != nil {
+		return nil, e
+	}
+	return out, err
+}
 
-// recognize reads pages that are pictures, by pdftoppm and tesseract.
-func recognize(in *doc.Input) error {
+// layPages adds headings, rows of tables and paragraphs, page by page.
+func layPages(in *doc.Input, pages []tsvPage) (bare []int, err error) {
+	body := bodyHeight(pages)
+	for i, p := range pages {
+		in.Out.Page(i + 1)
+		if len(p.blocks) == 0 {
+			bare = append(bare, i+1)
+		}
+		layPage(in, p, body)
+		if err := in.Stopped(); err != nil {
+			return nil, err
+		}
+	}
+	return bare, nil
+}
+
+// layPage puts a table where the first of its blocks stands.
+func layPage(in *doc.Input, p tsvPage, body float64) {
+	tables := p.tables()
+	of := map[int]int{} // the table of a block
+	for t, tab := range tables {
+		for _, r := range tab.rows {
+			for _, c := range r {
+				if _, taken := of[c.block]; !taken {
+					of[c.block] = t
+				}
+			}
+		}
+	}
+	done := make([]bool, len(tables))
+	for k := 0; k < len(p.blocks); k++ {
+		b := p.blocks[k]
+		t, inTable := of[k]
+		if inTable && !done[t] {
+			done[t] = true
+			for _, row := range tables[t].grid() {
+				in.Out.Row(row)
+			}
+		}
+		if inTable {
+			b = b.without(tables[t])
+		}
+		if len(b.lines) == 0 {
+			continue
+		}
+		// The number of a heading is often a block of its own.
+		if k+1 < len(p.blocks) && b.numbers(p.blocks[k+1]) {
+			next := p.blocks[k+1]
+			if level := next.level(body); level > 0 {
+				in.Out.Heading(level, b.paragraph()+" "+next.paragraph())
+				k++
+				continue
+			}
+		}
+		if level := b.level(body); level > 0 && !inTable {
+			in.Out.Heading(level, b.paragraph())
+			continue
+		}
+		in.Out.Add(doc.Paragraph, b.paragraph())
+	}
+}
+
+// numbers tells whether the block is the number before a heading in one line with it.
+func (b tsvBlock) numbers(next tsvBlock) bool {
+	if b.words != 1 || len(next.lines) == 0 || len(b.lines) != 1 {
+		return false
+	}
+	l, n := b.lines[0], next.lines[0]
+	return strings.Trim(l.words[0].text, "0123456789.ABCDEFGIVX") == "" && math.Abs(l.top-n.top) < n.height/2 && n.left > l.right && n.left-l.right < 4*n.height
+}
+
+// without leaves out the lines that stand in a table.
+func (b tsvBlock) without(t table) tsvBlock {
+	var out tsvBlock
+	for _, l := range b.lines {
+		if len(l.words) > 0 && !t.at[[2]float64{l.words[0].left, l.words[0].top}] {
+			out.lines = append(out.lines, l)
+			out.words += len(l.words)
+		}
+	}
+	return out
+}
+
+// maxTSV is how many bytes of places are worked on, which take several times as
+// many in memory; of larger files only the text is read.
+const maxTSV = 48 << 20
+
+// maxScanned bounds the pages whose text is recognized, which takes seconds each.
+const maxScanned = 100
+
+// recognize reads pages that are pictures, by pdftoppm and tesseract, as many as
+// the time of a file allows. Of what is not read it tells.
+func recognize(in *doc.Input, pages []int) error {
 	if in.Helper == nil {
 		return doc.ErrNoHelper
 	}
-	for n := 1; n <= maxScanned; n++ {
-		page := strconv.Itoa(n)
-		img, err := in.Helper(in.Ctx, in.Reader(), "pdftoppm", "-q", "-gray", "-r", "150", "-f", page, "-l", page, "-")
-		if e := in.Stopped(); e != nil {
-			return e
+	read := 0
+	slowest := time.Duration(0)
+	for i, n := range pages {
+		begin := time.Now()
+		if end, ok := in.Ctx.Deadline(); i == maxScanned || ok && i > 0 && time.Until(end) < 2*slowest {
+			in.Out.Warn(fmt.Sprintf("the text of %s was not recognized, because a file is read for a limited time; split the file", pageList(pages[i:])))
+			break
 		}
-		if errors.Is(err, doc.ErrNoHelper) {
-			return err
-		}
-		if err != nil || len(img) == 0 { // behind the last page
-			return nil //nolint:nilerr // it says so by failing
-		}
-		text, err := in.Helper(in.Ctx, bytes.NewReader(img), "tesseract", "-", "-")
-		if errors.Is(err, doc.ErrNoHelper) {
-			return err
-		}
+		found, err := recognizePage(in, n)
 		if e := in.Stopped(); e != nil {
 			return e
 		}
 		if err != nil {
-			in.Out.Warn(fmt.Sprintf("the text of page %d could not be recognized", n))
-			continue
+			return err
 		}
-		in.Out.Page(n)
-		for part := range strings.SplitSeq(string(text), "\n\n") {
-			in.Out.Add(doc.Paragraph, part)
+		if found {
+			read++
 		}
+		slowest = max(slowest, time.Since(begin))
 	}
-	in.Out.Warn(fmt.Sprintf("only the first %d pages were recognized", maxScanned))
+	if read > 0 {
+		in.Out.Warn("some pages are pictures; their text was recognized and may hold mistakes")
+	}
+	return nil
+}
+
+// recognizePage tells whether a page had text. The page is drawn at most so large
+// as a sheet of paper is at 200 dots an inch, whatever it says its size is.
+func recognizePage(in *doc.Input, n int) (bool, error) {
+	page := strconv.Itoa(n)
+	img, err := in.Helper(in.Ctx, in.Reader(), "pdftoppm", "-q", "-gray", "-scale-to", "2300", "-f", page, "-l", page, "-")
+	if errors.Is(err, doc.ErrNoHelper) {
+		return false, err
+	}
+	if err != nil || len(img) == 0 {
+		in.Out.Warn("page " + page + " is damaged and could not be drawn")
+		return false, nil
+	}
+	text, err := in.Helper(in.Ctx, bytes.NewReader(img), "tesseract", "-", "-")
+	if errors.Is(err, doc.ErrNoHelper) {
+		return false, err
+	}
+	if err != nil {
+		in.Out.Warn("the text of page " + page + " could not be recognized")
+		return false, nil
+	}
+	in.Out.Page(n)
+	before := in.Out.Len()
+	for part := range strings.SplitSeq(string(text), "\n\n") {
+		in.Out.Add(doc.Paragraph, part)
+	}
+	return in.Out.Len() > before, nil
+}
+
+// pageList is some pages in words.
+func pageList(pages []int) string {
+	const most = 8
+	words := make([]string, 0, most)
+	for _, n := range pages[:min(most, len(pages))] {
+		words = append(words, strconv.Itoa(n))
+	}
+	out := "page " + words[0]
+	if len(words) > 1 {
+		out = "pages " + strings.Join(words, ", ")
+	}
+	if len(pages) > most {
+		out += fmt.Sprintf(" and %d more", len(pages)-most)
+	}
+	return out
+}
+
+// Picture reads a picture of a page, such as a photograph or a scan.
+func Picture(in *doc.Input) error {
+	missing := doc.Fail(doc.Empty, "the file is a picture, whose text is recognized when tesseract is installed on the server; install it and retry, or add a document that holds its text")
+	if in.Helper == nil {
+		return missing
+	}
+	text, err := in.Helper(in.Ctx, in.Reader(), "tesseract", "-", "-")
+	if e := in.Stopped(); e != nil {
+		return e
+	}
+	if errors.Is(err, doc.ErrNoHelper) {
+		return missing
+	}
+	if limit, ok := errors.AsType[*doc.Error](err); ok {
+		return limit
+	}
+	before := in.Out.Len()
+	for part := range strings.SplitSeq(string(text), "\n\n") {
+		in.Out.Add(doc.Paragraph, strings.Trim(part, "\f"))
+	}
+	if in.Out.Len() == before {
+		return doc.Fail(doc.Empty, "no text was recognized in the picture; add a sharper one, or a document that holds its text")
+	}
+	in.Out.Warn("the file is a picture; its text was recognized and may hold mistakes")
 	return nil
 }

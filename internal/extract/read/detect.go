@@ -36,7 +36,13 @@ func detect(in *doc.Input, claimed string) (format, error) {
 		return formatRTF, nil
 	}
 	if !isText(b) {
-		return format{}, unsupported(mimetype.Detect(b).String())
+		media := mimetype.Detect(b)
+		for _, kind := range []string{"image/png", "image/jpeg", "image/tiff"} {
+			if media.Is(kind) && in.Mode == doc.Exhaustive && in.Depth == 0 {
+				return formatImage, nil
+			}
+		}
+		return format{}, unsupported(media.String())
 	}
 	return detectText(in, b, claimed), nil
 }
@@ -44,7 +50,7 @@ func detect(in *doc.Input, claimed string) (format, error) {
 func unsupported(media string) error {
 	kind, _, _ := strings.Cut(media, "/")
 	what := map[string]string{
-		"image": "an image; add a document that holds its text, or a PDF with a text layer",
+		"image": "an image; add it to a corpus of the mode exhaustive, which recognizes the text of PNG, JPEG and TIFF, or add a document that holds its text",
 		"audio": "a sound recording; add its transcript",
 		"video": "a film; add its transcript",
 		"font":  "a font",

@@ -10,6 +10,8 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/gabriel-vasile/mimetype"
+
 	"atrium/internal/extract/archive"
 	"atrium/internal/extract/doc"
 	"atrium/internal/extract/epub"
@@ -79,6 +81,7 @@ var (
 	formatODP   = format{"OpenDocument presentation", "application/vnd.oasis.opendocument.presentation", office.OpenDocument}
 	formatEPUB  = format{"EPUB book", "application/epub+zip", epub.Read}
 	formatZIP   = format{"ZIP archive", "application/zip", archive.Zip}
+	formatImage = format{"picture", "image/*", pdf.Picture}
 	formatGZIP  = format{"gzip file", "application/gzip", archive.Gzip}
 	formatDOC   = format{"Word document", "application/msword", legacy.Word}
 	formatRTF   = format{"RTF document", "application/rtf", rtf.Read}
@@ -100,7 +103,9 @@ func dispatch(in *doc.Input, claimed string, log func(string)) (err error) {
 	if err != nil {
 		return err
 	}
-	in.MediaType = f.media
+	if in.MediaType = f.media; f.media == formatImage.media {
+		f.media = mimetype.Detect(head(in, headBytes)).String()
+	}
 	in.Out.SetMediaType(f.media)
 	// A reader that panics met a file that its format does not allow.
 	defer func() {
