@@ -87,6 +87,7 @@ type Options struct {
 	Extract   Extractor
 	Fetch     *egress.Guard
 	Embed     embed.Embedder // nil: search is lexical only
+	Draft     Drafter        // nil: conversation starters are drafted without a model
 	PublicURL string         // without a slash at the end
 	MaxBytes  int64          // of one file; 256 MiB when 0
 	// IndexBytes bounds the indexes kept in memory; 256 MiB when 0.
@@ -140,6 +141,9 @@ func New(o Options) *Documents {
 		Workers: o.Workers, Timeout: 30 * time.Minute, MaxAttempts: maxAttempts,
 		Run: s.index, Failed: s.failed,
 	})
+	if o.Draft != nil {
+		o.Jobs.Handle(starterKind, job.Handler{Timeout: 2 * time.Minute, MaxAttempts: starterTries, Run: s.ask, Failed: s.unasked})
+	}
 	return s
 }
 

@@ -95,6 +95,7 @@ func (s *Documents) purge(ctx context.Context, before time.Time) (int, error) {
 		marks, args := db.In(ids)
 		for _, q := range []string{
 			`DELETE FROM piece WHERE document_id IN (` + marks + `)`,
+			`DELETE FROM document_starter WHERE document_id IN (` + marks + `)`,
 			`UPDATE document_version SET blob_key = '', sha256 = '', title = '', text = '' WHERE document_id IN (` + marks + `)`,
 			`UPDATE document SET blob_key = '', source = '', sha256 = '' WHERE id IN (` + marks + `)`,
 		} {
