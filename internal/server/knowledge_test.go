@@ -27,8 +27,8 @@ func TestTagsAreAddedAndRemoved(t *testing.T) {
 		ids, _ := world(t, h, c)
 		for kind, id := range map[string]int64{"agents": ids["agent_id"], "corpora": ids["corpus_id"], "documents": ids["document_id"]} {
 			path := fmt.Sprintf("/api/v2/%s/%d/tags", kind, id)
-			got := c.Do("PUT", path, map[string]any{"add": []string{"a", " b ", "a", "c"}}).Want(t, 200)
-			got = c.Do("PUT", path, map[string]any{"add": []string{"d", "a"}, "remove": []string{"c", "never there"}}).Want(t, 200)
+			c.Do("PUT", path, map[string]any{"add": []string{"a", " b ", "a", "c"}}).Want(t, 200)
+			got := c.Do("PUT", path, map[string]any{"add": []string{"d", "a"}, "remove": []string{"c", "never there"}}).Want(t, 200)
 			if tags := fmt.Sprint(got.At("data.tags")); tags != "[a b d]" {
 				t.Errorf("%s: the tags are %s", kind, tags)
 			}

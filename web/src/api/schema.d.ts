@@ -186,6 +186,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/agent-tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all Tags for a given Project, Team, or Organization
+         * @description The tags of the agents that you may see, each with how many have it.
+         *
+         *     Needs the permission `agent:view`.
+         */
+        get: operations["listAgentTags"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/agent-tags/by-agent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all Tags grouped by Agent for a given Project, Team, or Organization
+         * @description The agents that you may see and that have tags, each with its own.
+         *
+         *     Needs the permission `agent:view`.
+         */
+        get: operations["listTagsByAgent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/agent-users": {
         parameters: {
             query?: never;
@@ -346,6 +390,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/agents/{agent_id}/conversation-starters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Conversation Starters for an Agent
+         * @description The questions that the agent offers before the first one. Its sample questions are the first three of them.
+         *
+         *     Needs the permission `agent:view`.
+         */
+        get: operations["listAgentStarters"];
+        /**
+         * Replace the Conversation Starters of an Agent
+         * @description Takes the whole list: what is left out is removed, and the order is that of the list.
+         *
+         *     Needs the permission `agent:edit`.
+         */
+        put: operations["replaceAgentStarters"];
+        /**
+         * Create a new Conversation Starter
+         * @description Puts it behind those that are there; an agent has at most 20.
+         *
+         *     Needs the permission `agent:edit`.
+         */
+        post: operations["createAgentStarter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/agents/{agent_id}/corpora": {
         parameters: {
             query?: never;
@@ -425,6 +503,28 @@ export interface paths {
          */
         get: operations["listAgentRights"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/agents/{agent_id}/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Add or Remove Tags from an Agent
+         * @description Adds tags and removes tags; the others stay.
+         *
+         *     Needs the permission `agent:edit`.
+         */
+        put: operations["tagAgent"];
         post?: never;
         delete?: never;
         options?: never;
@@ -936,6 +1036,72 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/corpora/{corpus_id}/agents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Corpus Agent Connections
+         * @description The agents that quote the corpus, as far as you may see them.
+         *
+         *     Needs the permission `corpus:view`.
+         */
+        get: operations["listCorpusAgents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/corpora/{corpus_id}/agents/default": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Default Corpus Agent Connection
+         * @description The agent that the corpus was made with. A corpus that was made by itself has none: 404.
+         *
+         *     Needs the permission `corpus:view`.
+         */
+        get: operations["getDefaultCorpusAgent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/corpora/{corpus_id}/conversation-starters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Conversation Starters for a Corpus
+         * @description Questions that the corpus answers, drafted from its newest documents that you may see.
+         *
+         *     Needs the permission `corpus:view`.
+         */
+        get: operations["listCorpusStarters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/corpora/{corpus_id}/documents": {
         parameters: {
             query?: never;
@@ -1096,6 +1262,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/corpora/{corpus_id}/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Annotate/Tag a Corpus
+         * @description Adds tags and removes tags; the others stay.
+         *
+         *     Needs the permission `corpus:edit`.
+         */
+        put: operations["tagCorpus"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/documents/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Retrieve multiple Documents by IDs
+         * @description The documents in the order of their ids. What is unknown and what is not visible to you is told alike.
+         *
+         *     Needs the permission `document:view`.
+         */
+        get: operations["getDocuments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/documents/{document_id}": {
         parameters: {
             query?: never;
@@ -1130,6 +1340,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/documents/{document_id}/conversation-starters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Conversation Starters for a Document
+         * @description Questions that the document answers, drafted from its current version at the first request. Each was tried: the best passage of the corpus for it stands in this document.
+         *
+         *     Needs the permission `document:view`.
+         */
+        get: operations["listDocumentStarters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/documents/{document_id}/passage": {
         parameters: {
             query?: never;
@@ -1144,6 +1376,50 @@ export interface paths {
          *     Needs the permission `document:use`.
          */
         get: operations["getDocumentPassage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/documents/{document_id}/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Annotate a Document
+         * @description Adds tags and removes tags; the others stay.
+         *
+         *     Needs the permission `document:edit`.
+         */
+        put: operations["tagDocument"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/documents/{document_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the versions of a Document
+         * @description Each changed reading made one. New answers use the current one; citations stay with the one they quoted.
+         *
+         *     Needs the permission `document:view`.
+         */
+        get: operations["listDocumentVersions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3701,6 +3977,41 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        AgentStarter: {
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
+            /**
+             * Format: int64
+             * @description Null for those that are the agent's sample questions only.
+             */
+            id: number | null;
+            question: string;
+        } & {
+            [key: string]: unknown;
+        };
+        AgentStarterList: {
+            /** @description In the order in which they are offered. */
+            conversation_starters: components["schemas"]["AgentStarter"][];
+        } & {
+            [key: string]: unknown;
+        };
+        AgentTagCount: {
+            /**
+             * Format: int64
+             * @description Agents that have it, of those that you may see.
+             */
+            agents_count: number;
+            tag: string;
+        } & {
+            [key: string]: unknown;
+        };
+        AgentTagged: {
+            agent: components["schemas"]["AgentShort"];
+            tags: string[];
+        } & {
+            [key: string]: unknown;
+        };
         AgentTeamRole: {
             /**
              * @description The strongest; null when you are in none of the teams.
@@ -4128,6 +4439,14 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        DocumentBatch: {
+            /** @description In the order of the ids. */
+            documents: components["schemas"]["Document"][];
+            /** @description Unknown, deleted, or not visible to you. */
+            not_found_ids: number[];
+        } & {
+            [key: string]: unknown;
+        };
         DocumentDeleted: {
             deleted_ids: number[];
             /** @description Unknown, in another corpus, deleted before, or not visible to you. */
@@ -4194,6 +4513,73 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        DocumentStarter: {
+            /**
+             * Format: int64
+             * @description The document that answers it.
+             */
+            document_id: number;
+            /**
+             * Format: int64
+             * @description Where it ends, exclusive.
+             */
+            end: number;
+            question: string;
+            /**
+             * Format: int64
+             * @description Where the passage begins that answers it, in code points of the version's text.
+             */
+            start: number;
+            /** @description The document's name. */
+            title: string;
+            /**
+             * Format: int64
+             * @description Number of the version that it was drafted from.
+             */
+            version: number;
+        } & {
+            [key: string]: unknown;
+        };
+        DocumentStarters: {
+            conversation_starters: components["schemas"]["DocumentStarter"][];
+            /** @description Whether a language model is writing better ones now; ask again in a moment. */
+            is_drafting: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        DocumentTagging: {
+            /** @description Tags that it gets; one that it has is no error. */
+            add?: string[] | null;
+            /** @description Tags that it loses; one that it does not have is no error. */
+            remove?: string[] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        DocumentVersion: {
+            /** @description Where this version can be downloaded. */
+            access_url: string;
+            /** Format: date-time */
+            created_on: string;
+            /** @description Whether it is the one that new answers use. */
+            is_current: boolean;
+            media_type: string;
+            /** Format: int64 */
+            number: number;
+            /**
+             * Format: int64
+             * @description 0 when the format has none.
+             */
+            pages: number;
+            /** @description Of the bytes, in hexadecimal. */
+            sha256: string;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            size: number;
+        } & {
+            [key: string]: unknown;
+        };
         DuplicatesBody: {
             /** @description File names. */
             documents: string[];
@@ -4240,6 +4626,24 @@ export interface components {
         };
         EnvelopeAgentSharing: {
             data: components["schemas"]["AgentSharing"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeAgentStarter: {
+            data: components["schemas"]["AgentStarter"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeAgentStarterList: {
+            data: components["schemas"]["AgentStarterList"];
             /** @description What was done, in words for people. */
             message: string;
             /** @description Always true here. */
@@ -4328,6 +4732,15 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        EnvelopeDocumentBatch: {
+            data: components["schemas"]["DocumentBatch"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
         EnvelopeDocumentDeleted: {
             data: components["schemas"]["DocumentDeleted"];
             /** @description What was done, in words for people. */
@@ -4348,6 +4761,15 @@ export interface components {
         };
         EnvelopeDocumentPlace: {
             data: components["schemas"]["DocumentPlace"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeDocumentStarters: {
+            data: components["schemas"]["DocumentStarters"];
             /** @description What was done, in words for people. */
             message: string;
             /** @description Always true here. */
@@ -5705,6 +6127,17 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        StartingAllBody: {
+            /** @description All of them, in the order in which they are offered. */
+            questions: string[];
+        } & {
+            [key: string]: unknown;
+        };
+        StartingBody: {
+            question: string;
+        } & {
+            [key: string]: unknown;
+        };
         Team: {
             created_by: string;
             /** Format: date-time */
@@ -6349,6 +6782,104 @@ export interface operations {
             };
         };
     };
+    listAgentTags: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, tag, agents_count. */
+                sort?: "created_on" | "-created_on" | "tag" | "-tag" | "agents_count" | "-agents_count";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+                /** @description Only agents of this project. */
+                project_id?: number;
+                /** @description Only agents of this team's projects. Name a project or a team, not both; without either it is the whole organization. */
+                team_id?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            tags: components["schemas"]["AgentTagCount"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listTagsByAgent: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on, name, agent_name. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on" | "name" | "-name" | "agent_name" | "-agent_name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+                /** @description Only agents of this project. */
+                project_id?: number;
+                /** @description Only agents of this team's projects. Name a project or a team, not both; without either it is the whole organization. */
+                team_id?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            agents: components["schemas"]["AgentTagged"][];
+                            pagination: components["schemas"]["Pagination"];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     listAgentsUsers: {
         parameters: {
             query?: {
@@ -6780,6 +7311,107 @@ export interface operations {
             };
         };
     };
+    listAgentStarters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeAgentStarterList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    replaceAgentStarters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartingAllBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeAgentStarterList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    createAgentStarter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartingBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeAgentStarter"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     listAgentCorpora: {
         parameters: {
             query?: {
@@ -7023,6 +7655,41 @@ export interface operations {
                         message: string;
                         success: boolean;
                     };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    tagAgent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DocumentTagging"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeAgent"];
                 };
             };
             /** @description Error */
@@ -8152,6 +8819,118 @@ export interface operations {
             };
         };
     };
+    listCorpusAgents: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on, name. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on" | "name" | "-name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            agent_corpus: components["schemas"]["AgentConnection"][];
+                            pagination: components["schemas"]["Pagination"];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getDefaultCorpusAgent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeAgentConnection"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listCorpusStarters: {
+        parameters: {
+            query?: {
+                /** @description The most to answer. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeDocumentStarters"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     listDocuments: {
         parameters: {
             query?: {
@@ -8608,6 +9387,73 @@ export interface operations {
             };
         };
     };
+    tagCorpus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DocumentTagging"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeCorpus"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getDocuments: {
+        parameters: {
+            query: {
+                /** @description Ids of documents, parted by commas. */
+                document_ids: number[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeDocumentBatch"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     getDocument: {
         parameters: {
             query?: never;
@@ -8705,6 +9551,40 @@ export interface operations {
             };
         };
     };
+    listDocumentStarters: {
+        parameters: {
+            query?: {
+                /** @description The most to answer. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                document_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeDocumentStarters"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     getDocumentPassage: {
         parameters: {
             query?: {
@@ -8730,6 +9610,88 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EnvelopeDocumentPlace"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    tagDocument: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                document_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DocumentTagging"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeDocument"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listDocumentVersions: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of number, created_on, size. */
+                sort?: "number" | "-number" | "created_on" | "-created_on" | "size" | "-size";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path: {
+                document_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            versions: components["schemas"]["DocumentVersion"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
                 };
             };
             /** @description Error */
