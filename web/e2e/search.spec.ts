@@ -100,7 +100,7 @@ test('starters are written for an agent, and drafted from its documents until th
     await page.getByRole('button', { name: 'Add a starter' }).click();
     await page.getByLabel(`Starter ${n}`).fill(`Question ${n}?`);
   }
-  await page.getByRole('button', { name: 'Move starter 5 up' }).click();
+  await page.getByRole('button', { name: 'Move question 5 up' }).click();
   await page.getByRole('button', { name: 'Save' }).click();
   await expect(page.getByText('Saved', { exact: true })).toBeVisible();
   await expect(page.getByLabel('Starter 2')).toHaveValue('Question 5?');

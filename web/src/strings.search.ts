@@ -56,8 +56,8 @@ export const ts = {
     fromCorpus: 'Questions it answers',
     drafting: 'A model is writing better ones.',
     add: 'Add a starter',
-    remove: (n: number) => `Remove starter ${n}`,
-    up: (n: number) => `Move starter ${n} up`,
+    remove: (n: number) => `Remove question ${n}`,
+    up: (n: number) => `Move question ${n} up`,
     most: 'That is as many as an agent can have.',
   },
 } as const;

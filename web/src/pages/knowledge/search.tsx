@@ -25,12 +25,12 @@ export function SearchPage() {
   const found = useQuery({ ...searchQuery(q ?? '', corpora ?? [], limit ?? 10), enabled: !!q, placeholderData: keepPreviousData });
   return (
     <Page title={s.title} before={<Back to="/knowledge" label={t.knowledge.title} />}>
-      <Form key={q} />
+      <Form key={`form ${q ?? ''}`} />
       {!q && <Begin corpora={corpora ?? []} />}
       {q && found.isPending && <Skeleton rows={5} row="h-24" className="mt-6" />}
       {q && found.error && <ErrorState error={found.error} retry={() => void found.refetch()} />}
       {q && found.data && !found.error && (
-        <Results key={q} passages={found.data.passages ?? []} stale={found.isPlaceholderData} />
+        <Results passages={found.data.passages ?? []} stale={found.isPlaceholderData} />
       )}
     </Page>
   );
