@@ -281,7 +281,7 @@ func lowerWords(text string) map[string]bool {
 func (l tongue) lowered(s string, low map[string]bool) string {
 	first, _, _ := strings.Cut(s, " ")
 	word := strings.TrimFunc(first, func(r rune) bool { return !unicode.IsLetter(r) })
-	if small := strings.ToLower(word); small != word && (low[small] || l.howTo != "" && strings.HasSuffix(small, "ing")) {
+	if small := strings.ToLower(word); small != word && (low[small] || l.the != "" && (low[strings.TrimSuffix(small, "s")] || strings.HasSuffix(small, "ing"))) {
 		return strings.Replace(s, word, small, 1)
 	}
 	return s
@@ -316,6 +316,9 @@ func (l tongue) definitions(text string) []topic {
 	}
 	return out
 }
+
+// naming are the words before which English puts the names of things.
+var naming = []string{"a ", "an ", "of ", "for ", "with ", "each ", "every ", "no ", "by ", "and ", "its ", "their ", "your "}
 
 // phrase is a run of words that comes again in a text.
 type phrase struct {
@@ -384,15 +387,21 @@ func (l tongue) phrases(text string, rarity rarity) []topic {
 		}
 	}
 	slices.SortFunc(all, order)
-	low := strings.ToLower(text)
+	low, small := strings.ToLower(text), lowerWords(text)
 	var out []topic
 	for _, p := range all {
 		if slices.ContainsFunc(out, func(t topic) bool { return strings.Contains(strings.ToLower(t.about), strings.ToLower(p.text)) }) {
 			continue // a part of one that is there
 		}
-		about := p.text
-		if l.the != "" && strings.Contains(low, l.the+strings.ToLower(about)) {
-			about = l.the + about
+		about := l.lowered(p.text, small)
+		if l.the != "" {
+			word := strings.ToLower(p.text)
+			switch {
+			case strings.Contains(low, l.the+word):
+				about = l.the + about
+			case !slices.ContainsFunc(naming, func(w string) bool { return strings.Contains(low, w+word) }):
+				continue // what stands behind none of these seldom is a thing
+			}
 		}
 		if out = append(out, l.topic(about)); len(out) == maxPerKind {
 			break

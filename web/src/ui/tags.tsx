@@ -2,7 +2,7 @@ import { useMutation } from '@tanstack/react-query';
 import { Plus, X } from 'lucide-react';
 import { type FormEvent, useState } from 'react';
 import { ts } from '../strings.search';
-import { IconButton } from './button';
+import { Button, IconButton } from './button';
 import { ErrorLine } from './state';
 
 /** The tags of something. Each change is saved at once. */
@@ -52,7 +52,12 @@ export function Tags({
         {tags.length === 0 && !mayEdit && <li className="text-muted">{ts.tags.none}</li>}
         {mayEdit && (
           <li>
-            {draft === undefined ? (
+            {draft === undefined && tags.length === 0 ? (
+              <Button small look="quiet" className="-ms-2.5 h-6 text-muted" onClick={() => setDraft('')}>
+                <Plus className="size-4" aria-hidden />
+                {ts.tags.add}
+              </Button>
+            ) : draft === undefined ? (
               <IconButton label={ts.tags.add} className="size-6" onClick={() => setDraft('')}>
                 <Plus />
               </IconButton>

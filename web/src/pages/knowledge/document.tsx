@@ -117,11 +117,14 @@ function Versions({ doc }: { doc: Doc }) {
               </p>
               <p className="text-xs text-muted">
                 <Time at={v.created_on} /> · {bytes(v.size)}
-                {v.pages > 0 && ` · ${ts.versions.pages(v.pages)}`}{' '}
+                {v.pages > 0 && ` · ${ts.versions.pages(v.pages)}`}
                 {v.sha256 && (
-                  <code className="font-mono" title={v.sha256}>
-                    {v.sha256.slice(0, 8)}
-                  </code>
+                  <>
+                    {' · '}
+                    <code className="font-mono" title={v.sha256}>
+                      {v.sha256.slice(0, 8)}
+                    </code>
+                  </>
                 )}
               </p>
             </div>

@@ -65,18 +65,19 @@ function Form() {
       </div>
       <div className="flex flex-wrap items-center gap-2">
         <Where chosen={corpora} onChange={(ids) => void navigate({ to: '/knowledge/search', search: (was) => ({ ...was, corpora: ids.length ? ids : undefined }), replace: true })} />
-        <Select
-          aria-label={s.many}
-          value={limit ?? 10}
-          onChange={(e) => void navigate({ to: '/knowledge/search', search: (was) => ({ ...was, limit: Number(e.target.value) }), replace: true })}
-          className="h-8 w-auto"
-        >
-          {limits.map((n) => (
-            <option key={n} value={n}>
-              {s.passages(n)}
-            </option>
-          ))}
-        </Select>
+        <div className="w-36">
+          <Select
+            aria-label={s.many}
+            value={limit ?? 10}
+            onChange={(e) => void navigate({ to: '/knowledge/search', search: (was) => ({ ...was, limit: Number(e.target.value) }), replace: true })}
+          >
+            {limits.map((n) => (
+              <option key={n} value={n}>
+                {s.passages(n)}
+              </option>
+            ))}
+          </Select>
+        </div>
       </div>
     </form>
   );
