@@ -227,7 +227,11 @@ func (l tongue) heading(h string, low map[string]bool) (headingKind, topic) {
 	case rest != "" && slices.Contains(strings.Fields(l.opening), begin):
 		return isQuestion, topic{s, []string{s + "?"}}
 	}
-	return isPlain, l.topic(l.lowered(s, low))
+	t := l.topic(l.lowered(s, low))
+	if begin == "i" || notDefined[begin] || strings.Contains(s, ": ") || len(strings.Fields(s)) > 7 {
+		t.asks = t.asks[len(t.asks)-1:] // it is a sentence, and stands in no other
+	}
+	return isPlain, t
 }
 
 // topic asks about something as the language does, and at last by itself.

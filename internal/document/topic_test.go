@@ -29,6 +29,7 @@ func TestHeadingsBecomeQuestions(t *testing.T) {
 		"Why tests fail":                 "Why tests fail?",
 		"Returns and refunds:":           "What should I know about returns and refunds?",
 		"Berlin office":                  "What should I know about Berlin office?",
+		"I get an error":                 "I get an error?",
 		"Overview":                       "",
 		"2024":                           "",
 		"x = {y}":                        "",
