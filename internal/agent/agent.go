@@ -273,6 +273,9 @@ func (s *Agents) Update(ctx context.Context, sc authz.Scope, id int64, p Patch) 
 			audit.Tell(ctx, "from", map[string]any{"access": old.Access, "project_id": old.ProjectID})
 		}
 		r.ModifiedBy, r.ModifiedOn = sc.Email(), time.Now()
+		if err := follow(ctx, tx, sc, old, &r); err != nil {
+			return err
+		}
 		return update(ctx, tx, r)
 	})
 	if err != nil {

@@ -220,6 +220,68 @@ func (s *Agents) CorpusIDs(ctx context.Context, sc authz.Scope, agentID int64) (
 		append([]any{agentID}, args...)...)
 }
 
+// CorpusAgents is a page of the connections of a corpus that the caller sees, to
+// agents that the caller sees too.
+func (s *Agents) CorpusAgents(ctx context.Context, sc authz.Scope, corpusID int64, p api.Paging) ([]Connection, int, error) {
+	c, err := s.corpora.Get(ctx, sc, corpusID)
+	if err != nil {
+		return nil, 0, err
+	}
+	where, args := sc.Among(authz.View, authz.Agent, "a")
+	where = ` FROM agent_corpus x JOIN agent a ON a.id = x.agent_id AND a.org_id = x.org_id AND a.is_deleted = FALSE WHERE x.corpus_id = ? AND x.org_id = ? AND ` + where
+	args = append([]any{corpusID, sc.Org()}, args...)
+	if p.Search != "" {
+		where += ` AND (lower(a.name) LIKE lower(?) ESCAPE '\' OR lower(a.description) LIKE lower(?) ESCAPE '\')`
+		args = append(args, db.Like(p.Search), db.Like(p.Search))
+	}
+	order, err := p.Order(map[string]string{"created_on": "x.created_on", "modified_on": "x.modified_on", "name": "lower(a.name)"}, "x.id")
+	if err != nil {
+		return nil, 0, err
+	}
+	total, err := db.One[int](ctx, s.db, `SELECT COUNT(*)`+where, args...)
+	if err != nil {
+		return nil, 0, err
+	}
+	rows, err := db.All[quotingRow](ctx, s.db, `SELECT `+quotingColumns+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`, append(args, p.Limit(), p.Offset())...)
+	out := make([]Connection, len(rows))
+	for i, r := range rows {
+		out[i] = r.connection(c)
+	}
+	return out, total, err
+}
+
+// DefaultAgent is the connection of a corpus to the agent that it came with.
+func (s *Agents) DefaultAgent(ctx context.Context, sc authz.Scope, corpusID int64) (Connection, error) {
+	c, err := s.corpora.Get(ctx, sc, corpusID)
+	if err != nil {
+		return Connection{}, err
+	}
+	where, args := sc.Where(authz.View, authz.Agent, "a")
+	r, err := db.One[quotingRow](ctx, s.db, `SELECT `+quotingColumns+` FROM agent_corpus x JOIN agent a ON a.id = x.agent_id AND a.org_id = x.org_id AND a.is_deleted = FALSE
+		WHERE x.corpus_id = ? AND x.org_id = ? AND x.is_default = TRUE AND `+where+` ORDER BY x.id LIMIT 1`, append([]any{corpusID, sc.Org()}, args...)...)
+	if errors.Is(err, db.ErrNone) {
+		return Connection{}, fail.NotFound("corpus %d is not the default corpus of an agent that you may see; list its agents instead", corpusID)
+	}
+	return r.connection(c), err
+}
+
+// quotingRow is a connection seen from its corpus.
+type quotingRow struct {
+	connectionRow
+
+	AgentID   int64  `db:"agent_id"`
+	AgentName string `db:"agent_name"`
+}
+
+const quotingColumns = `x.id, x.corpus_id, x.is_enabled, x.is_default, x.created_by, x.created_on, x.modified_by, x.modified_on, a.id AS agent_id, a.name AS agent_name`
+
+func (r quotingRow) connection(c corpus.Corpus) Connection {
+	return Connection{
+		ID: r.ID, Agent: Short{r.AgentID, r.AgentName}, Corpus: c, IsEnabled: r.IsEnabled, IsDefault: r.IsDefault,
+		CreatedBy: r.CreatedBy, CreatedOn: r.CreatedOn, ModifiedBy: r.ModifiedBy, ModifiedOn: r.ModifiedOn, ConnectedBy: r.CreatedBy,
+	}
+}
+
 type corpusIDs struct {
 	CorpusIDs []int64 `json:"corpus_ids,omitempty" nullable:"true" maxItems:"1000" doc:"Corpora to disconnect; all but the default one when empty."`
 }
@@ -238,6 +300,7 @@ type AgentAndCorpus struct {
 // mountConnections declares the operations on connections.
 func (s *Agents) mountConnections(a *api.API) {
 	const group = "Agents"
+	s.mountQuoting(a)
 	api.Do(a, api.Op{ID: "listAgentCorpora", Route: "GET /api/v2/agents/{agent_id}/corpora", Title: "Get Agent-Corpus Connections", Group: group,
 		Doc: "Whoever may use the agent sees which corpora it quotes.", Needs: authz.To(authz.View, authz.Agent)},
 		func(ctx context.Context, in *struct {
@@ -280,6 +343,25 @@ func (s *Agents) mountConnections(a *api.API) {
 			Body *corpusIDs
 		}) error {
 			return s.Disconnect(ctx, authz.From(ctx), in.ID, valueOf(in.Body).CorpusIDs)
+		})
+}
+
+// mountQuoting declares the operations on connections seen from their corpus.
+func (s *Agents) mountQuoting(a *api.API) {
+	const group, path = "Corpora", "GET /api/v2/corpora/{corpus_id}/agents"
+	needs := authz.To(authz.View, authz.Corpus)
+	api.Many(a, api.Op{ID: "listCorpusAgents", Route: path, Title: "Get Corpus Agent Connections", Group: group, Sort: []string{"created_on", "modified_on", "name"},
+		Doc: "The agents that quote the corpus, as far as you may see them.", Needs: needs}, "agent_corpus",
+		func(ctx context.Context, in *struct {
+			corpus.ByID
+			api.Paging
+		}) ([]Connection, int, error) {
+			return s.CorpusAgents(ctx, authz.From(ctx), in.ID, in.Paging)
+		})
+	api.Do(a, api.Op{ID: "getDefaultCorpusAgent", Route: path + "/default", Title: "Get Default Corpus Agent Connection", Group: group,
+		Doc: "The agent that the corpus was made with. A corpus that was made by itself has none: 404.", Needs: needs},
+		func(ctx context.Context, in *corpus.ByID) (Connection, error) {
+			return s.DefaultAgent(ctx, authz.From(ctx), in.ID)
 		})
 }
 

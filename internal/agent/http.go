@@ -42,4 +42,6 @@ func (s *Agents) Mount(a *api.API) {
 		func(ctx context.Context, in *AgentID) error { return s.Delete(ctx, authz.From(ctx), in.ID) })
 	s.mountConnections(a)
 	s.mountAccess(a)
+	s.mountTags(a)
+	s.mountStarters(a)
 }

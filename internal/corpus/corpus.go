@@ -367,6 +367,24 @@ func (s *Corpora) Update(ctx context.Context, sc authz.Scope, id int64, p Patch)
 	return c, err
 }
 
+// Tag changes a corpus's tags.
+func (s *Corpora) Tag(ctx context.Context, sc authz.Scope, id int64, t document.Tagging) (c Corpus, err error) {
+	if t, err = t.Check(); err != nil {
+		return Corpus{}, err
+	}
+	err = s.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
+		if _, err := s.Visible(ctx, tx, sc, id, authz.Edit); err != nil {
+			return err
+		}
+		if err := document.Retag(ctx, tx, sc, "corpus", id, t); err != nil {
+			return err
+		}
+		c, err = s.Visible(ctx, tx, sc, id, authz.View)
+		return err
+	})
+	return c, err
+}
+
 // Delete removes a corpus with its documents and its connections. The default
 // corpus of an agent stays as long as the agent does.
 func (s *Corpora) Delete(ctx context.Context, sc authz.Scope, id int64) error {

@@ -28,6 +28,16 @@ type patched struct {
 	Body Patch
 }
 
+type tagged struct {
+	ByID
+	Body document.Tagging
+}
+
+type starting struct {
+	ByID
+	document.Drafting
+}
+
 type documentList struct {
 	ByID
 	api.LongPaging
@@ -80,6 +90,17 @@ func (s *Corpora) Mount(a *api.API) {
 		Doc: "Changes the fields that are sent. Restricting it to its viewers, or no longer, and what is redacted in it need the role Admin.", Message: "Corpus updated", Needs: authz.To(authz.Edit, authz.Corpus)},
 		func(ctx context.Context, in *patched) (Corpus, error) {
 			return s.Update(ctx, authz.From(ctx), in.ID, in.Body)
+		})
+	api.Do(a, api.Op{ID: "tagCorpus", Route: "PUT /api/v2/corpora/{corpus_id}/tags", Title: "Annotate/Tag a Corpus", Group: "Corpora",
+		Doc: "Adds tags and removes tags; the others stay.", Message: "Tags updated", Needs: authz.To(authz.Edit, authz.Corpus)},
+		func(ctx context.Context, in *tagged) (Corpus, error) {
+			return s.Tag(ctx, authz.From(ctx), in.ID, in.Body)
+		})
+	api.Do(a, api.Op{ID: "listCorpusStarters", Route: "GET /api/v2/corpora/{corpus_id}/conversation-starters", Title: "Get Conversation Starters for a Corpus", Group: "Corpora",
+		Doc:   "Questions that the corpus answers, drafted from its newest documents that you may see.",
+		Needs: authz.To(authz.View, authz.Corpus)},
+		func(ctx context.Context, in *starting) (document.Starters, error) {
+			return s.documents.CorpusStarters(ctx, authz.From(ctx), in.ID, in.Limit)
 		})
 	api.None(a, api.Op{ID: "deleteCorpus", Route: "DELETE /api/v2/corpora/{corpus_id}", Title: "Delete a Corpus", Group: "Corpora",
 		Doc:     "Its documents go with it, and the agents connected to it lose that knowledge. The default corpus of an agent is refused with 409.",

@@ -115,8 +115,9 @@ type Options struct {
 	// Former opens the embedder that was configured before, by its name; nil when
 	// it cannot be had any more.
 	Former    func(name string) embed.Embedder
-	PublicURL string // without a slash at the end
-	MaxBytes  int64  // of one file; 256 MiB when 0
+	Draft     Drafter // nil: conversation starters are drafted without a model
+	PublicURL string  // without a slash at the end
+	MaxBytes  int64   // of one file; 256 MiB when 0
 	// IndexBytes bounds the indexes kept in memory; 256 MiB when 0.
 	IndexBytes int64
 	Workers    int // documents read at once; by the number of processors when 0
@@ -176,6 +177,9 @@ func New(o Options) *Documents {
 	})
 	o.Jobs.Handle(reembedKind, job.Handler{Timeout: time.Hour, Run: s.reembed, Failed: s.reembedFailed})
 	o.Jobs.Handle(rereadKind, job.Handler{Run: s.rereadCorpus})
+	if o.Draft != nil {
+		o.Jobs.Handle(starterKind, job.Handler{Timeout: 2 * time.Minute, MaxAttempts: starterTries, Run: s.draftByModel, Failed: s.undrafted})
+	}
 	return s
 }
 

@@ -18,6 +18,30 @@ type patched struct {
 	Body Patch
 }
 
+type tagged struct {
+	ByID
+	Body Tagging
+}
+
+type batch struct {
+	IDs []int64 `query:"document_ids" required:"true" minItems:"1" maxItems:"200" doc:"Ids of documents, parted by commas."`
+}
+
+type versionList struct {
+	ByID
+	api.Paging
+}
+
+// Drafting says how many conversation starters are wanted.
+type Drafting struct {
+	Limit int `query:"limit" minimum:"1" maximum:"20" default:"6" doc:"The most to answer."`
+}
+
+type starting struct {
+	ByID
+	Drafting
+}
+
 type span struct {
 	ByID
 	Version int `query:"version" minimum:"1" maximum:"1000000000" doc:"Number of the version; the newest when not given."`
@@ -41,6 +65,28 @@ func (s *Documents) Mount(a *api.API) {
 		Needs: authz.To(authz.Edit, authz.Document)},
 		func(ctx context.Context, in *patched) (Document, error) {
 			return s.Update(ctx, authz.From(ctx), in.ID, in.Body)
+		})
+	api.Do(a, api.Op{ID: "tagDocument", Route: "PUT /api/v2/documents/{document_id}/tags", Title: "Annotate a Document", Group: "Documents",
+		Doc: "Adds tags and removes tags; the others stay.", Message: "Tags updated",
+		Needs: authz.To(authz.Edit, authz.Document)},
+		func(ctx context.Context, in *tagged) (Document, error) {
+			return s.Tag(ctx, authz.From(ctx), in.ID, in.Body)
+		})
+	api.Do(a, api.Op{ID: "getDocuments", Route: "GET /api/v2/documents/batch", Title: "Retrieve multiple Documents by IDs", Group: "Documents",
+		Doc:   "The documents in the order of their ids. What is unknown and what is not visible to you is told alike.",
+		Needs: authz.To(authz.View, authz.Document)},
+		func(ctx context.Context, in *batch) (Batch, error) { return s.GetMany(ctx, authz.From(ctx), in.IDs) })
+	api.Many(a, api.Op{ID: "listDocumentVersions", Route: "GET /api/v2/documents/{document_id}/versions", Title: "Get the versions of a Document", Group: "Documents", Sort: []string{"number", "created_on", "size"},
+		Doc:   "Each changed reading made one. New answers use the current one; citations stay with the one they quoted.",
+		Needs: authz.To(authz.View, authz.Document)}, "versions",
+		func(ctx context.Context, in *versionList) ([]Version, int, error) {
+			return s.Versions(ctx, authz.From(ctx), in.ID, in.Paging)
+		})
+	api.Do(a, api.Op{ID: "listDocumentStarters", Route: "GET /api/v2/documents/{document_id}/conversation-starters", Title: "Get Conversation Starters for a Document", Group: "Documents",
+		Doc:   "Questions that the document answers, drafted from its current version at the first request. Each was tried: the best passage of the corpus for it stands in this document.",
+		Needs: authz.To(authz.View, authz.Document)},
+		func(ctx context.Context, in *starting) (Starters, error) {
+			return s.Starters(ctx, authz.From(ctx), in.ID, in.Limit)
 		})
 	api.None(a, api.Op{ID: "deleteDocument", Route: "DELETE /api/v2/documents/{document_id}", Title: "Delete a Document", Group: "Documents",
 		Doc: "It is left out of answers at once.", Message: "Document deleted",

@@ -339,6 +339,10 @@ func (s *Documents) conceal(ctx context.Context, tx *db.Tx, r *reading) error {
 			return err
 		}
 	}
+	// What was drafted from the former text may say what is hidden now.
+	if err := exec(`DELETE FROM document_starter WHERE org_id = ? AND document_id = ?`, r.OrgID, r.ID); err != nil {
+		return err
+	}
 	if r.rule.KeepOriginal {
 		return nil
 	}

@@ -109,6 +109,7 @@ func (s *Documents) purge(ctx context.Context, before time.Time) (int, error) {
 		for _, q := range []string{
 			`DELETE FROM reembedded WHERE version_id IN (SELECT v.id FROM document_version v WHERE v.document_id IN (` + marks + `))`,
 			`DELETE FROM piece WHERE document_id IN (` + marks + `)`,
+			`DELETE FROM document_starter WHERE document_id IN (` + marks + `)`,
 			`UPDATE document_version SET blob_key = '', sha256 = '', title = '', text = '' WHERE document_id IN (` + marks + `)`,
 			`UPDATE document SET blob_key = '', source = '', sha256 = '' WHERE id IN (` + marks + `)`,
 		} {

@@ -40,7 +40,7 @@ var (
 	particles      = set("van von der den de la le du da do dos das del della di al el bin ibn ben abu ter ten zu zur zum of the y e af av i am an auf unter op st")
 	companies      = set("ltd limited inc incorporated corp corporation llc llp plc gmbh ag sa bv nv company co group holdings foundation university college institute bank partners associates solutions systems technologies services agency association society ministry department hospital school airlines motors industries")
 	labels         = set("name user applicant patient employee attn surname nom nombre nome vorname nachname") // what a form says before a name
-	bareCues       = set("address anschrift adresse dirección indirizzo endereço")                       // alone they say too little; a colon does
+	bareCues       = set("address anschrift adresse dirección indirizzo endereço")                             // alone they say too little; a colon does
 	speaks         = set("said says asked told replied shouted wrote answered laughed smiled lives lived works worked thinks thought married")
 	surnameEndings = strings.Fields("dóttir sson ović ević ovic evic enko wski wska owski owska ewski escu opoulos idis akis oğlu ová ova ovna ovich berger stein mann ström qvist kvist gaard sen shvili dze yan ński ńska ičová ić")
 

@@ -108,7 +108,11 @@ func (m *matrix) bodyOf(o api.Op, org int64) sent {
 			out.inQuery = append(out.inQuery, spot{[]string{name}, kind, many})
 		}
 		if p["required"] == true {
-			out.params.Set(name, fmt.Sprint(m.example(name, schema, org, 0)))
+			v := m.example(name, schema, org, 0)
+			if list, ok := v.([]any); ok && len(list) == 1 {
+				v = list[0]
+			}
+			out.params.Set(name, fmt.Sprint(v))
 		}
 	}
 	content, _ := dig(op, "requestBody", "content").(map[string]any)
@@ -312,7 +316,10 @@ func (m *matrix) inside(t *testing.T, o api.Op, s subject, b sent) {
 			if list, ok := id.([]any); ok {
 				id = list[0]
 			}
-			return m.ask(s, o, target+b.query(x.path[0]+"="+fmt.Sprint(id)), b.contentType, b.bytes, m.untied)
+			b := b
+			b.params = maps.Clone(b.params)
+			b.params.Set(x.path[0], fmt.Sprint(id))
+			return m.ask(s, o, target+b.query(""), b.contentType, b.bytes, m.untied)
 		})
 	}
 }

@@ -84,6 +84,8 @@ var special = map[string]rule{
 		return m.plainRow(p, o, x)
 	},
 	"listCorpusRights": managing,
+	// None of the corpora came with an agent.
+	"getDefaultCorpusAgent": func(*matrix, *human, api.Op, at) verdict { return isUnknown },
 	"getCitation": func(m *matrix, p *human, _ api.Op, x at) verdict {
 		var id int64
 		_, _ = fmt.Sscan(m.places["document_id"].of(p.org).id, &id)

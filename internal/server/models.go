@@ -114,6 +114,21 @@ func (m *models) Pick(ctx context.Context, sc authz.Scope, a agent.Settings) (re
 	return response.Choice{Provider: c.Provider, Price: response.Price{Prompt: c.PromptPrice, Completion: c.CompletionPrice}, Version: c.Version}, nil
 }
 
+// Draft is the model that writes for an organization, when it has one.
+func (m *models) Draft(ctx context.Context, orgID int64) (llm.Provider, string, error) {
+	c, found, err := m.configured.For(ctx, orgID, nil)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case !found:
+		c.Provider, c.Version = m.provider, m.provider.Name()
+	}
+	if c.Provider.Name() == offline.New().Name() {
+		return nil, "", nil
+	}
+	return c.Provider, c.Version, nil
+}
+
 // Answers says in words which model answers.
 func (s *Server) Answers() string { return DescribeModel(s.cfg) }
 

@@ -158,7 +158,11 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 	}
 	s.configured = model.New(model.Options{DB: s.db, Box: box, Client: modelClient(s.modelGuard), Server: s.models.deployed})
 	s.models.configured = s.configured
-	s.documents = document.New(document.Options{DB: s.db, Blobs: s.blobs, Jobs: s.jobs, Extract: s.pool, Fetch: s.guard, Embed: embedder, Former: func(name string) embed.Embedder { return formerEmbedder(c, s.guard, name) }, PublicURL: c.PublicURL, MaxBytes: c.MaxUpload, Log: s.log})
+	s.documents = document.New(document.Options{
+		DB: s.db, Blobs: s.blobs, Jobs: s.jobs, Extract: s.pool, Fetch: s.guard, Embed: embedder, Draft: s.models.Draft,
+		Former:    func(name string) embed.Embedder { return formerEmbedder(c, s.guard, name) },
+		PublicURL: c.PublicURL, MaxBytes: c.MaxUpload, Log: s.log,
+	})
 	s.corpora = corpus.New(corpus.Options{DB: s.db, Documents: s.documents, MaxUpload: c.MaxUpload})
 	s.agents = agent.New(agent.Options{DB: s.db, Corpora: s.corpora, Projects: s.projects, People: s.users})
 	s.threads = thread.New(s.db, s.agents, s.corpora, s.documents)

@@ -139,6 +139,18 @@ const corpus = createRoute({
   component: lazyRouteComponent(() => import('./pages/knowledge/corpus'), 'CorpusPage'),
 });
 
+const ids = (v: unknown): number[] | undefined => {
+  const list = (Array.isArray(v) ? v : v === undefined ? [] : [v]).map(whole).filter((n) => n !== undefined);
+  return list.length > 0 ? list : undefined;
+};
+
+const search = createRoute({
+  getParentRoute: () => app,
+  path: '/knowledge/search',
+  validateSearch: (s): { q?: string; corpora?: number[]; limit?: number } => ({ q: text(s.q), corpora: ids(s.corpora), limit: whole(s.limit) }),
+  component: lazyRouteComponent(() => import('./pages/knowledge/search'), 'SearchPage'),
+});
+
 const agents = createRoute({
   getParentRoute: () => app,
   path: '/agents',
@@ -261,6 +273,7 @@ const tree = root.addChildren([
     chat.addChildren([chatAgent, chatThread]),
     knowledge,
     corpus,
+    search,
     agents,
     agent,
     developer,

@@ -21,6 +21,11 @@ export const keys = {
   documents: (corpusId: number) => ['corpora', corpusId, 'documents'] as const,
   document: (id: number) => ['document', id] as const,
   passage: (id: number, version: number, start: number, end: number) => ['document', id, 'passage', version, start, end] as const,
+  versions: (id: number) => ['document', id, 'versions'] as const,
+  documentStarters: (id: number, version: number) => ['document', id, 'starters', version] as const,
+  corpusStarters: (id: number) => ['corpora', id, 'starters'] as const,
+  agentStarters: (id: number) => ['agents', id, 'starters'] as const,
+  search: (question: string, corpora: readonly number[], limit: number) => ['search', question, corpora, limit] as const,
   apiKeys: ['api-keys'] as const,
   notices: ['notices'] as const,
 };
@@ -185,6 +190,65 @@ export const passageQuery = (id: number, version: number, start: number, end: nu
       ),
     // A version's text never changes.
     staleTime: Infinity,
+  });
+
+export const versionsQuery = (id: number) =>
+  infiniteQueryOptions({
+    queryKey: keys.versions(id),
+    queryFn: ({ signal, pageParam }) =>
+      take(
+        api.GET('/api/v2/documents/{document_id}/versions', {
+          signal,
+          params: { path: { document_id: id }, query: { page: pageParam, sort: '-number' } },
+        }),
+      ),
+    initialPageParam: 1,
+    getNextPageParam: (last) =>
+      last.pagination && last.pagination.page < last.pagination.total_pages ? last.pagination.page + 1 : undefined,
+  });
+
+const draftingPoll = 2000; // milliseconds, while a model writes starters
+
+/** The questions drafted from a version of a document. */
+export const documentStartersQuery = (id: number, version: number) =>
+  queryOptions({
+    queryKey: keys.documentStarters(id, version),
+    queryFn: ({ signal }) =>
+      take(api.GET('/api/v2/documents/{document_id}/conversation-starters', { signal, params: { path: { document_id: id } } })),
+    refetchInterval: (q) => (q.state.data?.is_drafting ? draftingPoll : false),
+    staleTime: 60_000,
+  });
+
+export const corpusStartersQuery = (id: number) =>
+  queryOptions({
+    queryKey: keys.corpusStarters(id),
+    queryFn: ({ signal }) =>
+      take(api.GET('/api/v2/corpora/{corpus_id}/conversation-starters', { signal, params: { path: { corpus_id: id }, query: { limit: 4 } } })),
+    staleTime: 60_000,
+  });
+
+export const agentStartersQuery = (id: number) =>
+  queryOptions({
+    queryKey: keys.agentStarters(id),
+    queryFn: async ({ signal }) =>
+      (await take(api.GET('/api/v2/agents/{agent_id}/conversation-starters', { signal, params: { path: { agent_id: id } } })))
+        .conversation_starters ?? [],
+    staleTime: 30_000,
+  });
+
+/** The passages that an agent would be given; corpora empty are all. */
+export const searchQuery = (question: string, corpora: readonly number[], limit: number) =>
+  queryOptions({
+    queryKey: keys.search(question, corpora, limit),
+    queryFn: ({ signal }) =>
+      take(
+        api.GET('/api/v2/corpora/search', {
+          signal,
+          params: { query: { query: question, limit, ...(corpora.length > 0 ? { corpus_ids: [...corpora] } : {}) } },
+          querySerializer: { array: { style: 'form', explode: false } },
+        }),
+      ),
+    staleTime: 15_000,
   });
 
 export const apiKeysQuery = queryOptions({

@@ -186,6 +186,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/agent-tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all Tags for a given Project, Team, or Organization
+         * @description The tags of the agents that you may see, each with how many have it.
+         *
+         *     Needs the permission `agent:view`.
+         */
+        get: operations["listAgentTags"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/agent-tags/by-agent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get all Tags grouped by Agent for a given Project, Team, or Organization
+         * @description The agents that you may see and that have tags, each with its own.
+         *
+         *     Needs the permission `agent:view`.
+         */
+        get: operations["listTagsByAgent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/agent-users": {
         parameters: {
             query?: never;
@@ -346,6 +390,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/agents/{agent_id}/conversation-starters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Conversation Starters for an Agent
+         * @description The questions that the agent offers before the first one. Its sample questions are the first three of them.
+         *
+         *     Needs the permission `agent:view`.
+         */
+        get: operations["listAgentStarters"];
+        /**
+         * Replace the Conversation Starters of an Agent
+         * @description Takes the whole list: what is left out is removed, and the order is that of the list.
+         *
+         *     Needs the permission `agent:edit`.
+         */
+        put: operations["replaceAgentStarters"];
+        /**
+         * Create a new Conversation Starter
+         * @description Puts it behind those that are there; an agent has at most 20.
+         *
+         *     Needs the permission `agent:edit`.
+         */
+        post: operations["createAgentStarter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/agents/{agent_id}/corpora": {
         parameters: {
             query?: never;
@@ -425,6 +503,28 @@ export interface paths {
          */
         get: operations["listAgentRights"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/agents/{agent_id}/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Add or Remove Tags from an Agent
+         * @description Adds tags and removes tags; the others stay.
+         *
+         *     Needs the permission `agent:edit`.
+         */
+        put: operations["tagAgent"];
         post?: never;
         delete?: never;
         options?: never;
@@ -882,6 +982,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/corpora/refresh-enabled": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Corpora with Refresh (Reindex) Enabled
+         * @description With what the last look at each of their addresses came to.
+         *
+         *     Needs the permission `corpus:view`.
+         */
+        get: operations["listRefreshedCorpora"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/corpora/search": {
         parameters: {
             query?: never;
@@ -918,7 +1040,7 @@ export interface paths {
         get: operations["getCorpus"];
         /**
          * Update a Corpus
-         * @description Changes the fields that are sent. Restricting it to its viewers, or no longer, needs the role Admin.
+         * @description Changes the fields that are sent. Restricting it to its viewers, or no longer, and what is redacted in it need the role Admin.
          *
          *     Needs the permission `corpus:edit`.
          */
@@ -931,6 +1053,72 @@ export interface paths {
          *     Needs the permission `corpus:delete`.
          */
         delete: operations["deleteCorpus"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/corpora/{corpus_id}/agents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Corpus Agent Connections
+         * @description The agents that quote the corpus, as far as you may see them.
+         *
+         *     Needs the permission `corpus:view`.
+         */
+        get: operations["listCorpusAgents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/corpora/{corpus_id}/agents/default": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Default Corpus Agent Connection
+         * @description The agent that the corpus was made with. A corpus that was made by itself has none: 404.
+         *
+         *     Needs the permission `corpus:view`.
+         */
+        get: operations["getDefaultCorpusAgent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/corpora/{corpus_id}/conversation-starters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Conversation Starters for a Corpus
+         * @description Questions that the corpus answers, drafted from its newest documents that you may see.
+         *
+         *     Needs the permission `corpus:view`.
+         */
+        get: operations["listCorpusStarters"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1096,6 +1284,170 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/corpora/{corpus_id}/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the sources of a Corpus
+         * @description The sites and sitemaps that its documents come from by themselves.
+         *
+         *     Needs the permission `corpus:view`.
+         */
+        get: operations["listCorpusSources"];
+        put?: never;
+        /**
+         * Add a source to a Corpus
+         * @description A site or a sitemap is walked in the background, within its limits and what robots.txt, pages and headers allow, and its pages become documents. An address that is there already gets the new limits and is walked again.
+         *
+         *     Needs the permission `corpus:edit`.
+         */
+        post: operations["createCorpusSource"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/corpora/{corpus_id}/sources/{source_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a source of a Corpus
+         * @description Needs the permission `corpus:view`.
+         */
+        get: operations["getCorpusSource"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a source
+         * @description Its documents go with it unless they are to be kept.
+         *
+         *     Needs the permission `corpus:edit`.
+         */
+        delete: operations["deleteCorpusSource"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/corpora/{corpus_id}/sources/{source_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop the walk of a source
+         * @description What it found so far stays.
+         *
+         *     Needs the permission `corpus:edit`.
+         */
+        post: operations["cancelCorpusSource"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/corpora/{corpus_id}/sources/{source_id}/pages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the pages of a source
+         * @description Each address that its walks came by, what came of it, and why.
+         *
+         *     Needs the permission `corpus:view`.
+         */
+        get: operations["listCorpusSourcePages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/corpora/{corpus_id}/sources/{source_id}/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refresh a source
+         * @description Walks it again: what is unchanged is not transferred, what is gone is marked. While it is being walked already nothing changes.
+         *
+         *     Needs the permission `corpus:edit`.
+         */
+        post: operations["refreshCorpusSource"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/corpora/{corpus_id}/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Annotate/Tag a Corpus
+         * @description Adds tags and removes tags; the others stay.
+         *
+         *     Needs the permission `corpus:edit`.
+         */
+        put: operations["tagCorpus"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/documents/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Retrieve multiple Documents by IDs
+         * @description The documents in the order of their ids. What is unknown and what is not visible to you is told alike.
+         *
+         *     Needs the permission `document:view`.
+         */
+        get: operations["getDocuments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/documents/{document_id}": {
         parameters: {
             query?: never;
@@ -1130,6 +1482,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/documents/{document_id}/conversation-starters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Conversation Starters for a Document
+         * @description Questions that the document answers, drafted from its current version at the first request. Each was tried: the best passage of the corpus for it stands in this document.
+         *
+         *     Needs the permission `document:view`.
+         */
+        get: operations["listDocumentStarters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/documents/{document_id}/passage": {
         parameters: {
             query?: never;
@@ -1144,6 +1518,50 @@ export interface paths {
          *     Needs the permission `document:use`.
          */
         get: operations["getDocumentPassage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/documents/{document_id}/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Annotate a Document
+         * @description Adds tags and removes tags; the others stay.
+         *
+         *     Needs the permission `document:edit`.
+         */
+        put: operations["tagDocument"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/documents/{document_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the versions of a Document
+         * @description Each changed reading made one. New answers use the current one; citations stay with the one they quoted.
+         *
+         *     Needs the permission `document:view`.
+         */
+        get: operations["listDocumentVersions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3306,6 +3724,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/indexing-service/api/v2/corpora/{corpus_id}/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Trigger a Refresh (Reindex) of a Corpus
+         * @description Walks its sources and asks its addresses again: what is unchanged is not transferred. Files and texts are read again that failed, or were read in another mode than the corpus has now.
+         *
+         *     Needs the permission `corpus:edit`.
+         */
+        post: operations["refreshCorpus"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/indexing-service/api/v2/documents/{document_id}/refresh": {
         parameters: {
             query?: never;
@@ -3701,6 +4141,41 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        AgentStarter: {
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
+            /**
+             * Format: int64
+             * @description Null for those that are the agent's sample questions only.
+             */
+            id: number | null;
+            question: string;
+        } & {
+            [key: string]: unknown;
+        };
+        AgentStarterList: {
+            /** @description In the order in which they are offered. */
+            conversation_starters: components["schemas"]["AgentStarter"][];
+        } & {
+            [key: string]: unknown;
+        };
+        AgentTagCount: {
+            /**
+             * Format: int64
+             * @description Agents that have it, of those that you may see.
+             */
+            agents_count: number;
+            tag: string;
+        } & {
+            [key: string]: unknown;
+        };
+        AgentTagged: {
+            agent: components["schemas"]["AgentShort"];
+            tags: string[];
+        } & {
+            [key: string]: unknown;
+        };
         AgentTeamRole: {
             /**
              * @description The strongest; null when you are in none of the teams.
@@ -3803,11 +4278,21 @@ export interface components {
             id: number;
             indexing_mode: components["schemas"]["CorpusMode"];
             is_deleted: boolean;
+            /** Format: date-time */
+            last_refresh_on: string | null;
             modified_by: string;
             /** Format: date-time */
             modified_on: string;
             name: string;
+            /** Format: date-time */
+            next_refresh_on: string | null;
             owner: components["schemas"]["CorpusOwner"];
+            /** @description Personal data that is replaced when its documents are read. */
+            pii_redaction: components["schemas"]["DocumentRedaction"];
+            /** @description Whether its addresses are looked at again by schedule. */
+            refresh_enabled: boolean;
+            /** @description An interval such as 6h or 1d, or cron's five fields in UTC. */
+            refresh_schedule: string;
             /** @description Whether agents quote it only to those who may see it themselves. */
             restrict_to_viewers: boolean;
             tags: string[];
@@ -3828,6 +4313,7 @@ export interface components {
              */
             indexing_mode_id?: 1 | 2 | 3 | null;
             name: string;
+            pii_redaction?: components["schemas"]["DocumentRedactionDraft"] | null;
             /** @description Whether agents quote it only to those who may see it themselves. */
             restrict_to_viewers?: boolean | null;
             tags?: string[] | null;
@@ -3966,9 +4452,183 @@ export interface components {
              */
             indexing_mode_id?: 1 | 2 | 3 | null;
             name?: string | null;
+            pii_redaction?: components["schemas"]["DocumentRedactionDraft"] | null;
+            /** @description Whether its addresses are looked at again by schedule; daily when none is set. */
+            refresh_enabled?: boolean | null;
+            /** @description An interval such as 6h or 1d, or cron's five fields in UTC, as in 0 3 * * 1; at most every 15 minutes. */
+            refresh_schedule?: string | null;
             restrict_to_viewers?: boolean | null;
             /** @description Replaces the tags; an empty list removes them. */
             tags?: string[] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        CorpusRefresh: {
+            /**
+             * Format: int64
+             * @description Documents that were read from an address.
+             */
+            address_count: number;
+            /** Format: int64 */
+            changed: number;
+            /** @enum {string} */
+            corpus_type: "document" | "attachment";
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
+            description: string;
+            /** Format: int64 */
+            document_count: number;
+            /** Format: int64 */
+            failed: number;
+            /** Format: int64 */
+            id: number;
+            indexing_mode: components["schemas"]["CorpusMode"];
+            is_deleted: boolean;
+            /** Format: date-time */
+            last_refresh_on: string | null;
+            modified_by: string;
+            /** Format: date-time */
+            modified_on: string;
+            name: string;
+            /** Format: date-time */
+            next_refresh_on: string | null;
+            /**
+             * Format: int64
+             * @description Nothing had to be transferred.
+             */
+            not_modified: number;
+            owner: components["schemas"]["CorpusOwner"];
+            /** @description Personal data that is replaced when its documents are read. */
+            pii_redaction: components["schemas"]["DocumentRedaction"];
+            /** @description Whether its addresses are looked at again by schedule. */
+            refresh_enabled: boolean;
+            /** @description An interval such as 6h or 1d, or cron's five fields in UTC. */
+            refresh_schedule: string;
+            /**
+             * Format: int64
+             * @description The address no longer has it.
+             */
+            removed: number;
+            /** @description Whether agents quote it only to those who may see it themselves. */
+            restrict_to_viewers: boolean;
+            /** Format: int64 */
+            source_count: number;
+            tags: string[];
+            /**
+             * Format: int64
+             * @description The same text came.
+             */
+            unchanged: number;
+        } & {
+            [key: string]: unknown;
+        };
+        CorpusSource: {
+            /** Format: int64 */
+            added: number;
+            address: string;
+            /** Format: int64 */
+            changed: number;
+            /** Format: int64 */
+            corpus_id: number;
+            created_by: string;
+            /** Format: date-time */
+            created_on: string;
+            /** Format: int64 */
+            document_count: number;
+            /** Format: date-time */
+            ended_on: string | null;
+            /** @description Why the last walk failed and what to do; empty otherwise. */
+            error: string;
+            exclude: string[];
+            /** Format: int64 */
+            failed: number;
+            /**
+             * Format: int64
+             * @description Addresses that the last walk came by.
+             */
+            found: number;
+            /** Format: int64 */
+            id: number;
+            include: string[];
+            /** @description Whether there was more than max_pages. */
+            is_cut: boolean;
+            /** @enum {string} */
+            kind: "site" | "sitemap";
+            /**
+             * Format: int64
+             * @description Links from the start, of a site.
+             */
+            max_depth: number;
+            /** Format: int64 */
+            max_pages: number;
+            modified_by: string;
+            /** Format: date-time */
+            modified_on: string;
+            /**
+             * Format: int64
+             * @description Unchanged without anything having been transferred.
+             */
+            not_modified: number;
+            /** Format: int64 */
+            removed: number;
+            /**
+             * Format: int64
+             * @description Not to be taken, such as what robots.txt forbids.
+             */
+            skipped: number;
+            /** Format: date-time */
+            started_on: string | null;
+            /**
+             * @description Of the last walk.
+             * @enum {string}
+             */
+            state: "pending" | "running" | "completed" | "failed" | "cancelled";
+            /** @description Given to its documents when they are made. */
+            tags: string[];
+            /**
+             * Format: int64
+             * @description Those of not_modified with them.
+             */
+            unchanged: number;
+        } & {
+            [key: string]: unknown;
+        };
+        CorpusSourceDraft: {
+            /** @description The page to start at; of a sitemap also its site's start page. */
+            address: string;
+            /** @description Paths to leave out. */
+            exclude?: string[] | null;
+            /** @description Paths to take, all when there are none; * stands for anything and $ for the end, as in /docs/*. */
+            include?: string[] | null;
+            /** @enum {string} */
+            kind: "site" | "sitemap";
+            /**
+             * Format: int64
+             * @description Links from the start, of a site; 3 when not given.
+             */
+            max_depth?: number | null;
+            /**
+             * Format: int64
+             * @description 200 when not given.
+             */
+            max_pages?: number | null;
+            /** @description For its documents. */
+            tags?: string[] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        CorpusSourcePage: {
+            address: string;
+            /** Format: int64 */
+            depth: number;
+            /** Format: int64 */
+            document_id: number | null;
+            /** @enum {string} */
+            outcome: "pending" | "added" | "changed" | "unchanged" | "not_modified" | "listing" | "removed" | "skipped" | "failed";
+            reason: string;
+            /** Format: date-time */
+            visited_on: string | null;
         } & {
             [key: string]: unknown;
         };
@@ -3987,6 +4647,16 @@ export interface components {
         CorpusUploaded: {
             /** @description Where the newest version that was read can be downloaded; the document itself before that. */
             access_url: string;
+            /**
+             * @description What came of that: not_modified when nothing had to be transferred.
+             * @enum {string}
+             */
+            check_result: "" | "changed" | "unchanged" | "not_modified" | "removed" | "failed";
+            /**
+             * Format: date-time
+             * @description When its address was last asked; null for files and texts.
+             */
+            checked_on: string | null;
             /** @enum {string} */
             content_type: "file" | "weblink" | "text";
             /** Format: int64 */
@@ -3994,7 +4664,7 @@ export interface components {
             created_by: string;
             /** Format: date-time */
             created_on: string;
-            /** @description A document for each file part. */
+            /** @description A document for each file part; none of a site or sitemap. */
             documents: components["schemas"]["Document"][];
             /** @description A stable name of the reason; empty unless is_failed. */
             failure_code: string;
@@ -4007,6 +4677,8 @@ export interface components {
             /** @description Whether the corpus had exactly this already; nothing is read again then. */
             is_duplicate: boolean;
             is_failed: boolean;
+            /** @description Whether its address no longer has it; answers use it as it was last read. */
+            is_removed_at_source: boolean;
             /** @description As found in the content; what the sender said until it was read. */
             media_type: string;
             modified_by: string;
@@ -4023,6 +4695,10 @@ export interface components {
              * @description Passages it was cut into.
              */
             pieces: number;
+            /** @description How much personal data was replaced in the newest version, by type. */
+            redactions: {
+                [key: string]: number;
+            };
             /**
              * Format: int64
              * @description Bytes.
@@ -4030,6 +4706,11 @@ export interface components {
             size: number;
             /** @description The file's name, the address, or the beginning of the text. */
             source: string;
+            /**
+             * Format: int64
+             * @description The source that it was found by; null when somebody added it.
+             */
+            source_id: number | null;
             /**
              * @description How far its reading is; where it stopped when is_failed.
              * @enum {string}
@@ -4043,6 +4724,13 @@ export interface components {
             version: number;
             /** @description What could not be read of it. */
             warnings: string[];
+            /** @description The source that was made of a site or sitemap, whose documents come as they are found; the other fields are empty then, but for source, access_url and step. Null otherwise. */
+            weblink_source: components["schemas"]["CorpusSource"];
+            /**
+             * @description What a weblink is read as; empty for files and texts.
+             * @enum {string}
+             */
+            weblink_type: "" | "page" | "youtube";
         } & {
             [key: string]: unknown;
         };
@@ -4073,6 +4761,16 @@ export interface components {
         Document: {
             /** @description Where the newest version that was read can be downloaded; the document itself before that. */
             access_url: string;
+            /**
+             * @description What came of that: not_modified when nothing had to be transferred.
+             * @enum {string}
+             */
+            check_result: "" | "changed" | "unchanged" | "not_modified" | "removed" | "failed";
+            /**
+             * Format: date-time
+             * @description When its address was last asked; null for files and texts.
+             */
+            checked_on: string | null;
             /** @enum {string} */
             content_type: "file" | "weblink" | "text";
             /** Format: int64 */
@@ -4089,6 +4787,8 @@ export interface components {
             is_attachment: boolean;
             is_deleted: boolean;
             is_failed: boolean;
+            /** @description Whether its address no longer has it; answers use it as it was last read. */
+            is_removed_at_source: boolean;
             /** @description As found in the content; what the sender said until it was read. */
             media_type: string;
             modified_by: string;
@@ -4105,6 +4805,10 @@ export interface components {
              * @description Passages it was cut into.
              */
             pieces: number;
+            /** @description How much personal data was replaced in the newest version, by type. */
+            redactions: {
+                [key: string]: number;
+            };
             /**
              * Format: int64
              * @description Bytes.
@@ -4112,6 +4816,11 @@ export interface components {
             size: number;
             /** @description The file's name, the address, or the beginning of the text. */
             source: string;
+            /**
+             * Format: int64
+             * @description The source that it was found by; null when somebody added it.
+             */
+            source_id: number | null;
             /**
              * @description How far its reading is; where it stopped when is_failed.
              * @enum {string}
@@ -4125,6 +4834,19 @@ export interface components {
             version: number;
             /** @description What could not be read of it. */
             warnings: string[];
+            /**
+             * @description What a weblink is read as; empty for files and texts.
+             * @enum {string}
+             */
+            weblink_type: "" | "page" | "youtube";
+        } & {
+            [key: string]: unknown;
+        };
+        DocumentBatch: {
+            /** @description In the order of the ids. */
+            documents: components["schemas"]["Document"][];
+            /** @description Unknown, deleted, or not visible to you. */
+            not_found_ids: number[];
         } & {
             [key: string]: unknown;
         };
@@ -4194,6 +4916,89 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        DocumentRedaction: {
+            /** @description Whether the file, page or text is kept as it came, for those who may edit the corpus. */
+            keep_original: boolean;
+            /** @description What is replaced; empty for nothing. */
+            types: string[];
+        } & {
+            [key: string]: unknown;
+        };
+        DocumentRedactionDraft: {
+            /** @description Whether the original is kept, for those who may edit the corpus; true when not given. What was not kept cannot be brought back. */
+            keep_original?: boolean | null;
+            /** @description What is replaced; an empty list for nothing. */
+            types: ("person" | "address" | "location" | "email" | "phone" | "credit_card" | "bank_account" | "national_id" | "passport" | "driver_license" | "ip_address" | "url" | "secret" | "date_of_birth")[];
+        } & {
+            [key: string]: unknown;
+        };
+        DocumentStarter: {
+            /**
+             * Format: int64
+             * @description The document that answers it.
+             */
+            document_id: number;
+            /**
+             * Format: int64
+             * @description Where it ends, exclusive.
+             */
+            end: number;
+            question: string;
+            /**
+             * Format: int64
+             * @description Where the passage begins that answers it, in code points of the version's text.
+             */
+            start: number;
+            /** @description The document's name. */
+            title: string;
+            /**
+             * Format: int64
+             * @description Number of the version that it was drafted from.
+             */
+            version: number;
+        } & {
+            [key: string]: unknown;
+        };
+        DocumentStarters: {
+            conversation_starters: components["schemas"]["DocumentStarter"][];
+            /** @description Whether a language model is writing better ones now; ask again in a moment. */
+            is_drafting: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        DocumentTagging: {
+            /** @description Tags that it gets; one that it has is no error. */
+            add?: string[] | null;
+            /** @description Tags that it loses; one that it does not have is no error. */
+            remove?: string[] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        DocumentVersion: {
+            /** @description Where this version can be downloaded. */
+            access_url: string;
+            /** Format: date-time */
+            created_on: string;
+            /** @description Whether it is the one that new answers use. */
+            is_current: boolean;
+            media_type: string;
+            /** Format: int64 */
+            number: number;
+            /**
+             * Format: int64
+             * @description 0 when the format has none.
+             */
+            pages: number;
+            /** @description Of the bytes, in hexadecimal. */
+            sha256: string;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            size: number;
+        } & {
+            [key: string]: unknown;
+        };
         DuplicatesBody: {
             /** @description File names. */
             documents: string[];
@@ -4240,6 +5045,24 @@ export interface components {
         };
         EnvelopeAgentSharing: {
             data: components["schemas"]["AgentSharing"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeAgentStarter: {
+            data: components["schemas"]["AgentStarter"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeAgentStarterList: {
+            data: components["schemas"]["AgentStarterList"];
             /** @description What was done, in words for people. */
             message: string;
             /** @description Always true here. */
@@ -4310,6 +5133,24 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        EnvelopeCorpusRefresh: {
+            data: components["schemas"]["CorpusRefresh"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeCorpusSource: {
+            data: components["schemas"]["CorpusSource"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
         EnvelopeCorpusUploaded: {
             data: components["schemas"]["CorpusUploaded"];
             /** @description What was done, in words for people. */
@@ -4321,6 +5162,15 @@ export interface components {
         };
         EnvelopeDocument: {
             data: components["schemas"]["Document"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeDocumentBatch: {
+            data: components["schemas"]["DocumentBatch"];
             /** @description What was done, in words for people. */
             message: string;
             /** @description Always true here. */
@@ -4348,6 +5198,15 @@ export interface components {
         };
         EnvelopeDocumentPlace: {
             data: components["schemas"]["DocumentPlace"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeDocumentStarters: {
+            data: components["schemas"]["DocumentStarters"];
             /** @description What was done, in words for people. */
             message: string;
             /** @description Always true here. */
@@ -5705,6 +6564,17 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        StartingAllBody: {
+            /** @description All of them, in the order in which they are offered. */
+            questions: string[];
+        } & {
+            [key: string]: unknown;
+        };
+        StartingBody: {
+            question: string;
+        } & {
+            [key: string]: unknown;
+        };
         Team: {
             created_by: string;
             /** Format: date-time */
@@ -6349,6 +7219,104 @@ export interface operations {
             };
         };
     };
+    listAgentTags: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, tag, agents_count. */
+                sort?: "created_on" | "-created_on" | "tag" | "-tag" | "agents_count" | "-agents_count";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+                /** @description Only agents of this project. */
+                project_id?: number;
+                /** @description Only agents of this team's projects. Name a project or a team, not both; without either it is the whole organization. */
+                team_id?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            tags: components["schemas"]["AgentTagCount"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listTagsByAgent: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on, name, agent_name. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on" | "name" | "-name" | "agent_name" | "-agent_name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+                /** @description Only agents of this project. */
+                project_id?: number;
+                /** @description Only agents of this team's projects. Name a project or a team, not both; without either it is the whole organization. */
+                team_id?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            agents: components["schemas"]["AgentTagged"][];
+                            pagination: components["schemas"]["Pagination"];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     listAgentsUsers: {
         parameters: {
             query?: {
@@ -6780,6 +7748,107 @@ export interface operations {
             };
         };
     };
+    listAgentStarters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeAgentStarterList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    replaceAgentStarters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartingAllBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeAgentStarterList"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    createAgentStarter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartingBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeAgentStarter"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     listAgentCorpora: {
         parameters: {
             query?: {
@@ -7023,6 +8092,41 @@ export interface operations {
                         message: string;
                         success: boolean;
                     };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    tagAgent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DocumentTagging"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeAgent"];
                 };
             };
             /** @description Error */
@@ -8019,6 +9123,51 @@ export interface operations {
             };
         };
     };
+    listRefreshedCorpora: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, id, modified_on, name. */
+                sort?: "created_on" | "-created_on" | "id" | "-id" | "modified_on" | "-modified_on" | "name" | "-name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            corpora: components["schemas"]["CorpusRefresh"][];
+                            pagination: components["schemas"]["Pagination"];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     searchCorpora: {
         parameters: {
             query: {
@@ -8152,6 +9301,118 @@ export interface operations {
             };
         };
     };
+    listCorpusAgents: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of created_on, modified_on, name. */
+                sort?: "created_on" | "-created_on" | "modified_on" | "-modified_on" | "name" | "-name";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            agent_corpus: components["schemas"]["AgentConnection"][];
+                            pagination: components["schemas"]["Pagination"];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getDefaultCorpusAgent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeAgentConnection"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listCorpusStarters: {
+        parameters: {
+            query?: {
+                /** @description The most to answer. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeDocumentStarters"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     listDocuments: {
         parameters: {
             query?: {
@@ -8224,6 +9485,14 @@ export interface operations {
                      * @enum {string}
                      */
                     content_type?: "file" | "weblink" | "text";
+                    /** @description Paths to leave out. */
+                    exclude?: string;
+                    /** @description Of a site or sitemap: paths to take, separated by commas or lines, as in /docs/*. */
+                    include?: string;
+                    /** @description Of a site: links from the start, 1 to 10; 3 when not given. */
+                    max_depth?: string;
+                    /** @description Of a site or sitemap: 1 to 5000; 200 when not given. */
+                    max_pages?: string;
                     /**
                      * Format: binary
                      * @description One or more file parts, or the address, or the text.
@@ -8235,6 +9504,11 @@ export interface operations {
                     upload_from?: string;
                     /** @description Accepted and ignored: the document is made by the caller. */
                     user_id?: string;
+                    /**
+                     * @description What an address is: one page (when not given), a sitemap, a whole site within the limits, or a video's transcript.
+                     * @enum {string}
+                     */
+                    weblink_type?: "page" | "sitemap" | "site" | "youtube";
                 };
             };
         };
@@ -8608,6 +9882,336 @@ export interface operations {
             };
         };
     };
+    listCorpusSources: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of address, created_on, id, state. */
+                sort?: "address" | "-address" | "created_on" | "-created_on" | "id" | "-id" | "state" | "-state";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            sources: components["schemas"]["CorpusSource"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    createCorpusSource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CorpusSourceDraft"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeCorpusSource"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getCorpusSource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+                source_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeCorpusSource"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    deleteCorpusSource: {
+        parameters: {
+            query?: {
+                /** @description Leave its documents where they are; they are no longer looked after. */
+                keep_documents?: boolean;
+            };
+            header?: never;
+            path: {
+                corpus_id: number;
+                source_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeNothing"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    cancelCorpusSource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+                source_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeCorpusSource"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listCorpusSourcePages: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of address, created_on, depth, id, visited_on. */
+                sort?: "address" | "-address" | "created_on" | "-created_on" | "depth" | "-depth" | "id" | "-id" | "visited_on" | "-visited_on";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+                /** @description Only these. */
+                outcome?: "pending" | "added" | "changed" | "unchanged" | "not_modified" | "listing" | "removed" | "skipped" | "failed";
+            };
+            header?: never;
+            path: {
+                corpus_id: number;
+                source_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pages: components["schemas"]["CorpusSourcePage"][];
+                            pagination: components["schemas"]["Pagination"];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    refreshCorpusSource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+                source_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeCorpusSource"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    tagCorpus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DocumentTagging"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeCorpus"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    getDocuments: {
+        parameters: {
+            query: {
+                /** @description Ids of documents, parted by commas. */
+                document_ids: number[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeDocumentBatch"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     getDocument: {
         parameters: {
             query?: never;
@@ -8705,6 +10309,40 @@ export interface operations {
             };
         };
     };
+    listDocumentStarters: {
+        parameters: {
+            query?: {
+                /** @description The most to answer. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                document_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeDocumentStarters"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     getDocumentPassage: {
         parameters: {
             query?: {
@@ -8730,6 +10368,88 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EnvelopeDocumentPlace"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    tagDocument: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                document_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DocumentTagging"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeDocument"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    listDocumentVersions: {
+        parameters: {
+            query?: {
+                /** @description Page to answer, from 1. */
+                page?: number;
+                /** @description Items a page. */
+                page_size?: number;
+                /** @description Field to order by; a leading minus turns it round. One of number, created_on, size. */
+                sort?: "number" | "-number" | "created_on" | "-created_on" | "size" | "-size";
+                /** @description Text that the name or description holds, whatever the case. */
+                search?: string;
+            };
+            header?: never;
+            path: {
+                document_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: {
+                            pagination: components["schemas"]["Pagination"];
+                            versions: components["schemas"]["DocumentVersion"][];
+                        };
+                        message: string;
+                        success: boolean;
+                    };
                 };
             };
             /** @description Error */
@@ -13285,6 +15005,14 @@ export interface operations {
                      * @enum {string}
                      */
                     content_type?: "file" | "weblink" | "text";
+                    /** @description Paths to leave out. */
+                    exclude?: string;
+                    /** @description Of a site or sitemap: paths to take, separated by commas or lines, as in /docs/*. */
+                    include?: string;
+                    /** @description Of a site: links from the start, 1 to 10; 3 when not given. */
+                    max_depth?: string;
+                    /** @description Of a site or sitemap: 1 to 5000; 200 when not given. */
+                    max_pages?: string;
                     /**
                      * Format: binary
                      * @description One or more file parts, or the address, or the text.
@@ -13296,6 +15024,11 @@ export interface operations {
                     upload_from?: string;
                     /** @description Accepted and ignored: the document is made by the caller. */
                     user_id?: string;
+                    /**
+                     * @description What an address is: one page (when not given), a sitemap, a whole site within the limits, or a video's transcript.
+                     * @enum {string}
+                     */
+                    weblink_type?: "page" | "sitemap" | "site" | "youtube";
                 };
             };
         };
@@ -13342,6 +15075,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EnvelopeDocumentDeleted"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    refreshCorpus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeCorpusRefresh"];
                 };
             };
             /** @description Error */

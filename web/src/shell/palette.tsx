@@ -1,10 +1,11 @@
 import { useQueries, useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { BookOpen, Bot, Code, type LucideIcon, MessageSquare, Plus, Search } from 'lucide-react';
+import { BookOpen, Bot, Code, type LucideIcon, MessageSquare, Plus, Search, TextSearch } from 'lucide-react';
 import { Dialog } from 'radix-ui';
 import { type KeyboardEvent, useEffect, useId, useMemo, useRef, useState } from 'react';
 import { agentsQuery, corporaQuery, threadsQuery } from '../api/queries';
 import { t } from '../strings';
+import { ts } from '../strings.search';
 import { cx } from '../ui/cx';
 
 interface Entry {
@@ -159,6 +160,7 @@ function useEntries(search: string): Entry[] {
       [t.agents.create, Plus, () => void navigate({ to: '/agents/$agentId', params: { agentId: 'new' } })],
       [t.nav.agents, Bot, () => void navigate({ to: '/agents' })],
       [t.nav.knowledge, BookOpen, () => void navigate({ to: '/knowledge' })],
+      [ts.search.open, TextSearch, () => void navigate({ to: '/knowledge/search' })],
       [t.keys.title, Code, () => void navigate({ to: '/developer/keys' })],
     ];
     for (const [label, icon, go] of places) if (fits(label)) out.push({ key: label, group: t.palette.go, label, icon, go });

@@ -3,16 +3,18 @@ import { Link, useBlocker, useNavigate, useParams } from '@tanstack/react-router
 import { ArrowLeft, MessageSquare, Trash2 } from 'lucide-react';
 import { type FormEvent, lazy, Suspense, useState } from 'react';
 import { api, take } from '../../api/client';
-import { agentQuery, keys } from '../../api/queries';
+import { agentQuery, agentStartersQuery, keys } from '../../api/queries';
 import type { Agent } from '../../api/types';
 import { useMedia, useTitle } from '../../lib/hooks';
 import { t } from '../../strings';
+import { ts } from '../../strings.search';
 import { Header } from '../../shell/header';
 import { Button, buttonClass, IconButton } from '../../ui/button';
 import { Confirm } from '../../ui/dialog';
 import { ErrorLine, ErrorState, Skeleton } from '../../ui/state';
+import { Tags } from '../../ui/tags';
 import { say } from '../../ui/toast';
-import { AgentFields, type Draft, draftOf } from './fields';
+import { AgentFields, type Draft, draftOf, written } from './fields';
 import { AgentKnowledge } from './knowledge';
 import { TryIt } from './tryit';
 
@@ -21,51 +23,62 @@ const AgentAccess = lazy(() => import('../access/agent'));
 /** Makes or changes one agent. */
 export function AgentPage() {
   const { agentId } = useParams({ from: '/app/agents/$agentId' });
-  if (agentId === 'new') return <Editor key="new" agent={undefined} />;
+  if (agentId === 'new') return <Editor key="new" agent={undefined} starters={[]} />;
   return <Loaded key={agentId} id={Number(agentId)} />;
 }
 
 function Loaded({ id }: { id: number }) {
   const agent = useQuery(agentQuery(id));
-  if (agent.error) {
+  const starters = useQuery(agentStartersQuery(id));
+  const error = agent.error ?? starters.error;
+  if (error) {
     return (
       <main>
-        <ErrorState error={agent.error} retry={() => void agent.refetch()} />
+        <ErrorState error={error} retry={() => void Promise.all([agent.refetch(), starters.refetch()])} />
       </main>
     );
   }
-  if (!agent.data) {
+  if (!agent.data || !starters.data) {
     return (
       <main className="p-6">
         <Skeleton />
       </main>
     );
   }
-  return <Editor agent={agent.data} />;
+  return <Editor agent={agent.data} starters={starters.data.map((x) => x.question)} />;
 }
 
-function Editor({ agent }: { agent: Agent | undefined }) {
+function Editor({ agent, starters }: { agent: Agent | undefined; starters: string[] }) {
   useTitle(agent?.agent_name ?? t.agents.newTitle);
   const navigate = useNavigate();
   const queryClient = useQueryClient();
   const roomy = useMedia('(min-width: 1280px)');
-  const [draft, setDraft] = useState<Draft>(() => draftOf(agent));
+  const [draft, setDraft] = useState<Draft>(() => draftOf(agent, starters));
   const [deleting, setDeleting] = useState(false);
   const [leaving, setLeaving] = useState(false);
-  const changed = JSON.stringify(draft) !== JSON.stringify(draftOf(agent));
+  const asked = written(draft.starters);
+  const reworded = JSON.stringify(asked) !== JSON.stringify(starters);
+  const changed = reworded || JSON.stringify({ ...draft, starters }) !== JSON.stringify(draftOf(agent, starters));
   const mayEdit = agent === undefined || agent.can_edit !== false;
 
   const save = useMutation({
     mutationFn: async () => {
-      const { agent_name, ...rest } = draft;
+      const { agent_name, starters: questions, ...rest } = draft;
       const body = { ...rest, name: agent_name.trim() };
-      if (agent) return take(api.PUT('/api/v2/agents/{agent_id}', { params: { path: { agent_id: agent.id } }, body }));
-      return take(api.POST('/api/v2/agents', { body }));
+      const saved = await take(
+        agent ? api.PUT('/api/v2/agents/{agent_id}', { params: { path: { agent_id: agent.id } }, body }) : api.POST('/api/v2/agents', { body }),
+      );
+      if (reworded) await api.PUT('/api/v2/agents/{agent_id}/conversation-starters', { params: { path: { agent_id: saved.id } }, body: { questions: written(questions) } });
+      return saved;
     },
     meta: { ownError: true },
     onSuccess: async (saved) => {
       queryClient.setQueryData(keys.agent(saved.id), saved);
-      setDraft(draftOf(saved));
+      queryClient.setQueryData(
+        keys.agentStarters(saved.id),
+        asked.map((question) => ({ id: null, question, created_by: '', created_on: '' })),
+      );
+      setDraft(draftOf(saved, asked));
       await queryClient.invalidateQueries({ queryKey: keys.agents, exact: true });
       if (agent) say(t.common.saved);
       else {
@@ -117,6 +130,20 @@ function Editor({ agent }: { agent: Agent | undefined }) {
             </form>
             {agent ? (
               <>
+                <section aria-labelledby="agent-tags" className="flex flex-col gap-3 border-t border-line pt-6">
+                  <h2 id="agent-tags" className="font-medium">
+                    {ts.tags.title}
+                  </h2>
+                  <Tags
+                    tags={agent.tags}
+                    mayEdit={mayEdit}
+                    save={async (change) => {
+                      const tagged = await take(api.PUT('/api/v2/agents/{agent_id}/tags', { params: { path: { agent_id: agent.id } }, body: change }));
+                      queryClient.setQueryData(keys.agent(agent.id), tagged);
+                      await queryClient.invalidateQueries({ queryKey: keys.agents, exact: true });
+                    }}
+                  />
+                </section>
                 <AgentKnowledge agentId={agent.id} mayEdit={mayEdit} />
                 <Suspense fallback={<Skeleton rows={2} />}>
                   <AgentAccess agent={agent} mayManage={mayEdit} />
@@ -132,7 +159,7 @@ function Editor({ agent }: { agent: Agent | undefined }) {
             <div className="mx-auto flex w-full max-w-2xl flex-wrap items-center justify-end gap-2 px-4 lg:px-6">
               {save.error && <ErrorLine error={save.error} className="w-full" />}
               {changed && agent && <span className="me-auto text-muted">{t.agents.unsaved}</span>}
-              {changed && agent && <Button onClick={() => setDraft(draftOf(agent))}>{t.common.discard}</Button>}
+              {changed && agent && <Button onClick={() => setDraft(draftOf(agent, starters))}>{t.common.discard}</Button>}
               <Button form="agent" type="submit" look="primary" disabled={!changed || !draft.agent_name.trim() || save.isPending}>
                 {save.isPending ? t.common.saving : agent ? t.common.save : t.agents.createDo}
               </Button>

@@ -1,6 +1,9 @@
+import { ArrowUp, Plus, X } from 'lucide-react';
 import { fieldProblem } from '../../api/error';
 import type { Agent } from '../../api/types';
 import { t } from '../../strings';
+import { ts } from '../../strings.search';
+import { Button, IconButton } from '../../ui/button';
 import { Field, Input, Select, Textarea } from '../../ui/field';
 
 /** What the form holds. Saving sends all of it. */
@@ -8,9 +11,8 @@ export interface Draft {
   agent_name: string;
   description: string;
   prefix_prompt: string;
-  sample_q1: string;
-  sample_q2: string;
-  sample_q3: string;
+  /** In their order; blank ones are not saved. */
+  starters: string[];
   model: string;
   /** Of a new agent only. */
   access?: Agent['access'];
@@ -18,21 +20,62 @@ export interface Draft {
 }
 
 /** The draft that changes nothing of an agent; for none, that of a new one. */
-export function draftOf(agent: Agent | undefined): Draft {
+export function draftOf(agent: Agent | undefined, starters: string[]): Draft {
   return {
     agent_name: agent?.agent_name ?? '',
     description: agent?.description ?? '',
     prefix_prompt: agent?.prefix_prompt ?? '',
-    sample_q1: agent?.sample_q1 ?? '',
-    sample_q2: agent?.sample_q2 ?? '',
-    sample_q3: agent?.sample_q3 ?? '',
+    starters,
     model: agent?.model ?? '',
     ...(agent ? {} : { access: 'Only me' as const }),
     status: agent?.status ?? 'Live',
   };
 }
 
-const starters = ['sample_q1', 'sample_q2', 'sample_q3'] as const;
+/** The starters that a draft would save. */
+export const written = (starters: string[]) => starters.map((q) => q.trim()).filter(Boolean);
+
+const fewest = 3; // fields that are always there
+const most = 20;
+
+/** The questions that are offered before the first one. */
+function Starters({ list, onChange }: { list: string[]; onChange: (list: string[]) => void }) {
+  const f = t.agents.form;
+  const rows = Array.from({ length: Math.max(fewest, list.length) }, (_, i) => list[i] ?? '');
+  return (
+    <fieldset className="flex flex-col gap-2">
+      <legend className="mb-1.5 font-medium">{f.starters}</legend>
+      {rows.map((q, i) => (
+        <div key={i} className="flex items-center gap-1">
+          <Input
+            aria-label={f.starter(i + 1)}
+            maxLength={500}
+            dir="auto"
+            value={q}
+            onChange={(e) => onChange(rows.map((x, j) => (j === i ? e.target.value : x)))}
+          />
+          <IconButton
+            label={ts.starters.up(i + 1)}
+            disabled={i === 0}
+            onClick={() => onChange(rows.map((x, j) => (j === i - 1 ? q : j === i ? (rows[i - 1] ?? '') : x)))}
+          >
+            <ArrowUp />
+          </IconButton>
+          <IconButton label={ts.starters.remove(i + 1)} disabled={q === '' && rows.length <= fewest} onClick={() => onChange(rows.filter((_, j) => j !== i))}>
+            <X />
+          </IconButton>
+        </div>
+      ))}
+      <div className="flex flex-wrap items-center gap-3">
+        <Button small disabled={rows.length >= most} onClick={() => onChange([...rows, ''])}>
+          <Plus className="size-4" aria-hidden />
+          {ts.starters.add}
+        </Button>
+        <p className="text-xs text-muted">{rows.length >= most ? ts.starters.most : f.startersHint}</p>
+      </div>
+    </fieldset>
+  );
+}
 
 /** The fields of an agent; who may use one that exists is said where it is shared. */
 export function AgentFields({ draft, onChange, error, fresh }: { draft: Draft; onChange: (d: Draft) => void; error: unknown; fresh: boolean }) {
@@ -51,20 +94,7 @@ export function AgentFields({ draft, onChange, error, fresh }: { draft: Draft; o
           <Textarea {...p} rows={8} maxLength={32000} dir="auto" value={draft.prefix_prompt} onChange={(e) => put({ prefix_prompt: e.target.value })} />
         )}
       </Field>
-      <fieldset className="flex flex-col gap-2">
-        <legend className="mb-1.5 font-medium">{f.starters}</legend>
-        {starters.map((key, i) => (
-          <Input
-            key={key}
-            aria-label={f.starter(i + 1)}
-            maxLength={500}
-            dir="auto"
-            value={draft[key]}
-            onChange={(e) => put({ [key]: e.target.value })}
-          />
-        ))}
-        <p className="text-xs text-muted">{f.startersHint}</p>
-      </fieldset>
+      <Starters list={draft.starters} onChange={(starters) => put({ starters })} />
       <div className="grid gap-5 sm:grid-cols-2">
         {fresh && (
           <Field label={f.access} problem={fieldProblem(error, 'access')}>

@@ -1,12 +1,13 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQueries, useQuery, useQueryClient } from '@tanstack/react-query';
 import { ArrowDown } from 'lucide-react';
 import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
-import { agentCorporaQuery, responsesQuery } from '../../api/queries';
+import { agentCorporaQuery, agentStartersQuery, corporaQuery, corpusStartersQuery, responsesQuery } from '../../api/queries';
 import type { Agent, AgentResponse } from '../../api/types';
 import type { Dropped } from '../../lib/drop';
 import { typing, useKeys } from '../../lib/hooks';
 import type { LiveAnswer, LiveState } from '../../lib/live';
 import { t } from '../../strings';
+import { ts } from '../../strings.search';
 import { IconButton } from '../../ui/button';
 import { DropZone } from '../../ui/dropzone';
 import { ErrorState, Skeleton } from '../../ui/state';
@@ -187,8 +188,9 @@ function useLiveState(live: LiveAnswer | undefined): LiveState | undefined {
 /** What the agent is and knows, before the first question. */
 function Intro({ agent, onAsk }: { agent: Agent; onAsk: (question: string) => void }) {
   const { data: corpora } = useQuery(agentCorporaQuery(agent.id));
-  const known = (corpora ?? []).filter((c) => c.is_enabled).map((c) => c.corpus.name);
-  const starters = [agent.sample_q1, agent.sample_q2, agent.sample_q3].filter((q): q is string => !!q);
+  const enabled = (corpora ?? []).filter((c) => c.is_enabled);
+  const known = enabled.map((c) => c.corpus.name);
+  const { starters, drafted } = useStarters(agent, enabled.map((c) => c.corpus));
   return (
     <div className="my-auto flex flex-col items-start gap-3 py-8">
       <AgentFace agent={agent} />
@@ -203,7 +205,7 @@ function Intro({ agent, onAsk }: { agent: Agent; onAsk: (question: string) => vo
       )}
       {starters.length > 0 && agent.status !== 'Inactive' && (
         <div className="mt-3 flex w-full flex-col items-start gap-2">
-          <h3 className="text-xs text-muted">{t.chat.starters}</h3>
+          <h3 className="text-xs text-muted">{drafted ? ts.starters.drafted : t.chat.starters}</h3>
           {starters.map((q) => (
             <button key={q} type="button" dir="auto" onClick={() => onAsk(q)} className="rounded-lg border border-line px-3 py-2 text-start hover:bg-hover">
               {q}
@@ -213,6 +215,23 @@ function Intro({ agent, onAsk }: { agent: Agent; onAsk: (question: string) => vo
       )}
     </div>
   );
+}
+
+const offered = 6; // starters at most
+const looked = 3; // corpora that starters are drafted from
+
+/** What people wrote for the agent; without any, what its corpora answer that the person may see. */
+function useStarters(agent: Agent, corpora: { id: number; document_count?: number }[]): { starters: string[]; drafted: boolean } {
+  const own = useQuery(agentStartersQuery(agent.id));
+  const written = (own.data ?? []).map((x) => x.question);
+  const ask = own.data !== undefined && written.length === 0;
+  const seen = useQuery({ ...corporaQuery, enabled: ask });
+  // Whoever may ask an agent need not see its corpora: then there is nothing to offer.
+  const filled = corpora.filter((c) => (c.document_count ?? 0) > 0 && seen.data?.some((x) => x.id === c.id)).slice(0, looked);
+  const drafts = useQueries({ queries: filled.map((c) => ({ ...corpusStartersQuery(c.id), enabled: ask })) });
+  if (!ask) return { starters: written.slice(0, offered), drafted: false };
+  const found = drafts.flatMap((d) => (d.data?.conversation_starters ?? []).map((x) => x.question));
+  return { starters: [...new Set(found)].slice(0, offered), drafted: true };
 }
 
 /** Keeps the newest text in view unless the person has scrolled away from it. */

@@ -1,6 +1,6 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
-import { ArrowLeft, CalendarClock, MoreHorizontal, Pencil, RefreshCw, Trash2, UsersRound } from 'lucide-react';
+import { ArrowLeft, CalendarClock, MoreHorizontal, Pencil, RefreshCw, TextSearch, Trash2, UsersRound } from 'lucide-react';
 import { lazy, Suspense, useRef, useState, useSyncExternalStore } from 'react';
 import { api, take } from '../../api/client';
 import { corpusQuery, documentsQuery, keys } from '../../api/queries';
@@ -9,13 +9,15 @@ import { count } from '../../lib/format';
 import { usePaused, useTitle, useWide } from '../../lib/hooks';
 import { fromFiles, type Source, type Upload, uploads } from '../../lib/upload';
 import { t } from '../../strings';
+import { ts } from '../../strings.search';
 import { Header } from '../../shell/header';
-import { Button, IconButton } from '../../ui/button';
+import { Button, IconButton, Tip } from '../../ui/button';
 import { Confirm, Sheet } from '../../ui/dialog';
 import { DropZone } from '../../ui/dropzone';
 import { SearchInput } from '../../ui/field';
 import { Menu, MenuItem } from '../../ui/menu';
 import { ErrorState, Skeleton } from '../../ui/state';
+import { Tags } from '../../ui/tags';
 import { say, sayError } from '../../ui/toast';
 import { AddMenu, Duplicates, EmptyCorpus } from './add';
 import { DocumentPane } from './document';
@@ -37,6 +39,7 @@ export function CorpusPage() {
 function OneCorpus({ id }: { id: number }) {
   const corpus = useQuery(corpusQuery(id));
   const navigate = useNavigate();
+  const queryClient = useQueryClient();
   const { doc } = useSearch({ from: '/app/knowledge/$corpusId' });
   const wide = useWide();
   const [search, setSearch] = useState('');
@@ -52,7 +55,6 @@ function OneCorpus({ id }: { id: number }) {
   const total = documents.data?.pages[0]?.pagination?.total ?? docs.length;
   const sending = useSending(id, docs);
   const { add, duplicates, answer } = useAdd(id);
-  const queryClient = useQueryClient();
   const refresh = useMutation({
     mutationFn: () => api.POST('/indexing-service/api/v2/corpora/{corpus_id}/refresh', { params: { path: { corpus_id: id } } }),
     onSuccess: async () => {
@@ -78,6 +80,16 @@ function OneCorpus({ id }: { id: number }) {
           }
           title={<bdi>{corpus.data?.name}</bdi>}
         >
+          <Tip label={ts.search.open}>
+            <Link
+              to="/knowledge/search"
+              search={{ corpora: [id] }}
+              aria-label={ts.search.open}
+              className="inline-flex size-8 shrink-0 items-center justify-center rounded-md text-muted hover:bg-hover hover:text-text"
+            >
+              <TextSearch className="size-4" aria-hidden />
+            </Link>
+          </Tip>
           <IconButton label={t.corpus.access} onClick={() => setEditing('access')}>
             <UsersRound />
           </IconButton>
@@ -110,7 +122,19 @@ function OneCorpus({ id }: { id: number }) {
         <DropZone onFiles={(files) => void add(fromFiles(files))} title={t.corpus.dropHere} className="flex min-h-0 grow flex-col">
           <div ref={scroller} className="min-h-0 grow overflow-y-auto">
             <div className="mx-auto max-w-6xl px-4 py-5 lg:px-6">
-              {corpus.data?.description && <p className="mb-4 max-w-prose text-muted">{corpus.data.description}</p>}
+              {corpus.data?.description && <p className="mb-2 max-w-prose text-muted">{corpus.data.description}</p>}
+              {corpus.data && (
+                <div className="mb-4">
+                  <Tags
+                    tags={corpus.data.tags ?? []}
+                    mayEdit
+                    save={async (change) => {
+                      await api.PUT('/api/v2/corpora/{corpus_id}/tags', { params: { path: { corpus_id: id } }, body: change });
+                      await queryClient.invalidateQueries({ queryKey: keys.corpora });
+                    }}
+                  />
+                </div>
+              )}
               {corpus.data && <Sources corpus={corpus.data} />}
               {documents.isPending && <Skeleton />}
               {documents.error && <ErrorState error={documents.error} retry={() => void documents.refetch()} />}

@@ -1,14 +1,15 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { BookOpen, MoreHorizontal, Pencil, Plus, Trash2 } from 'lucide-react';
+import { BookOpen, MoreHorizontal, Pencil, Plus, TextSearch, Trash2 } from 'lucide-react';
 import { useState } from 'react';
 import { corporaQuery } from '../../api/queries';
 import type { Corpus } from '../../api/types';
 import { count } from '../../lib/format';
 import { useTitle } from '../../lib/hooks';
 import { t } from '../../strings';
+import { ts } from '../../strings.search';
 import { Header } from '../../shell/header';
-import { Button, IconButton } from '../../ui/button';
+import { Button, buttonClass, IconButton } from '../../ui/button';
 import { SearchInput } from '../../ui/field';
 import { Menu, MenuItem } from '../../ui/menu';
 import { EmptyState, ErrorState, Skeleton } from '../../ui/state';
@@ -25,10 +26,14 @@ export function KnowledgePage() {
   const [deleting, setDeleting] = useState<Corpus>();
   const word = search.trim().toLocaleLowerCase();
   const listed = (corpora.data ?? []).filter((c) => c.corpus_type !== 'attachment');
-  const found = listed.filter((c) => `${c.name} ${c.description ?? ''}`.toLocaleLowerCase().includes(word));
+  const found = listed.filter((c) => `${c.name} ${c.description ?? ''} ${(c.tags ?? []).join(' ')}`.toLocaleLowerCase().includes(word));
   return (
     <main className="flex min-h-0 grow flex-col">
       <Header title={t.knowledge.title}>
+        <Link to="/knowledge/search" aria-label={ts.search.open} className={buttonClass()}>
+          <TextSearch className="size-4" aria-hidden />
+          <span className="max-sm:hidden">{ts.search.open}</span>
+        </Link>
         <Button look="primary" onClick={() => setEditing('new')}>
           <Plus className="size-4" aria-hidden />
           {t.knowledge.create}
@@ -97,6 +102,7 @@ function Row({ corpus, onEdit, onDelete }: { corpus: Corpus; onEdit: () => void;
             {corpus.description}
           </p>
         )}
+        {(corpus.tags ?? []).length > 0 && <p className="truncate text-xs text-muted">{(corpus.tags ?? []).join(' · ')}</p>}
       </Td>
       <Td className="text-end">{count(corpus.document_count ?? 0)}</Td>
       <Td className={wideOnly}>{t.knowledge.modeNames[mode] ?? mode}</Td>
