@@ -20,6 +20,7 @@ import (
 	"atrium/internal/api"
 	"atrium/internal/auditlog"
 	"atrium/internal/blob"
+	"atrium/internal/bundle"
 	"atrium/internal/corpus"
 	"atrium/internal/db"
 	"atrium/internal/document"
@@ -68,6 +69,7 @@ type Server struct {
 	documents   *document.Documents
 	corpora     *corpus.Corpora
 	agents      *agent.Agents
+	bundles     *bundle.Bundles
 	threads     *thread.Threads
 	responses   *response.Responses
 	api         *api.API
@@ -160,6 +162,7 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 	s.documents = document.New(document.Options{DB: s.db, Blobs: s.blobs, Jobs: s.jobs, Extract: s.pool, Fetch: s.guard, Embed: embedder, PublicURL: c.PublicURL, MaxBytes: c.MaxUpload, Log: s.log})
 	s.corpora = corpus.New(corpus.Options{DB: s.db, Documents: s.documents, MaxUpload: c.MaxUpload})
 	s.agents = agent.New(agent.Options{DB: s.db, Corpora: s.corpora, Projects: s.projects, People: s.users})
+	s.bundles = bundle.New(bundle.Options{DB: s.db, Documents: s.documents, Corpora: s.corpora, Agents: s.agents, Dir: filepath.Join(c.Data, "tmp"), Version: Version})
 	s.threads = thread.New(s.db, s.agents, s.corpora, s.documents)
 	s.responses = response.New(response.Options{DB: s.db, Jobs: s.jobs, Events: s.events, Agents: s.agents, Threads: s.threads, Projects: s.projects, People: s.users, Documents: s.documents, Models: s.models, PublicURL: c.PublicURL, Log: s.log,
 		Caching: func(ctx context.Context, orgID int64) (bool, error) {
@@ -200,6 +203,7 @@ func (s *Server) mount() error {
 	s.agents.Mount(s.api)
 	s.corpora.Mount(s.api)
 	s.documents.Mount(s.api)
+	s.bundles.Mount(s.api)
 	s.threads.Mount(s.api)
 	s.responses.Mount(s.api)
 	for _, o := range s.api.Ops() {
