@@ -99,7 +99,7 @@ func TestACorpusAnswersAlikeInAnotherOrganizationOnTheOtherEngine(t *testing.T) 
 			c, d := here.Admin(t), there.Neighbour(t)
 			_, id := birds(t, c)
 			here.Person(t, "vera@example.com")
-			c.Do("POST", fmt.Sprintf("%s/%d/permissions/users", corpora, id), map[string]any{"user_email": "vera@example.com", "role": "Editor"}).Want(t, 201)
+			c.Do("POST", fmt.Sprintf("%s/%d/permissions", corpora, id), map[string]any{"user_email": "vera@example.com", "role": "Editor"}).Want(t, 201)
 
 			file := c.Do("GET", fmt.Sprintf("%s/%d/export", corpora, id), nil).Want(t, 200).Body
 			if strings.Contains(string(file), servertest.APIKey) || strings.Contains(string(file), servertest.AppSecret) {
@@ -163,7 +163,7 @@ func TestAnAgentComesWithItsCorporaAndPeople(t *testing.T) {
 		upload(c, t, more, "pike.md", "# Pike\n\nPike hide in the water between reeds.")
 		c.Do("POST", fmt.Sprintf("/api/v2/agents/%d/corpora/%d", id, more), map[string]any{"is_enabled": false}).Want(t, 201)
 		vera := h.Person(t, "vera@example.com")
-		c.Do("POST", fmt.Sprintf("%s/%d/permissions/users", corpora, corpusID), map[string]any{"user_email": "vera@example.com", "role": "Editor"}).Want(t, 201)
+		c.Do("POST", fmt.Sprintf("%s/%d/permissions", corpora, corpusID), map[string]any{"user_email": "vera@example.com", "role": "Editor"}).Want(t, 201)
 		file := c.Do("GET", fmt.Sprintf("/api/v2/agents/%d/export", id), nil).Want(t, 200).Body
 		vera.Do("GET", fmt.Sprintf("/api/v2/agents/%d/export", id), nil).Want(t, 403)
 		vera.Do("GET", fmt.Sprintf("%s/%d/export", corpora, corpusID), nil).Want(t, 403)
@@ -359,19 +359,21 @@ func TestAChangedCutOrHostileBundleIsRefusedAndStoresNothing(t *testing.T) {
 	}
 	before := count()
 	bad := map[string][]byte{
-		"empty":             {},
-		"no archive":        []byte(strings.Repeat("x", 4096)),
-		"no manifest":       packed(t, entries[:len(entries)-1]),
-		"a lost file":       packed(t, append(slices.Clone(entries[:at("blobs/2")]), entries[at("blobs/2")+1:]...)),
-		"a path upwards":    packed(t, append([]entryOf{{"../../etc/cron.d/x", []byte("x"), tar.TypeReg}}, entries...)),
-		"an absolute path":  packed(t, append([]entryOf{{"/etc/cron.d/x", []byte("x"), tar.TypeReg}}, entries...)),
-		"a link":            packed(t, append([]entryOf{{"blobs/1", nil, tar.TypeSymlink}}, entries...)),
-		"a folder":          packed(t, append([]entryOf{{"blobs/", nil, tar.TypeDir}}, entries...)),
-		"an entry twice":    packed(t, append([]entryOf{entries[0]}, entries...)),
-		"an unnamed file":   packed(t, sealed(t, append([]entryOf{{"blobs/99", []byte("x"), tar.TypeReg}}, entries...))),
-		"another file":      changed("blobs/1", func(b []byte) []byte { return append(b, 'x') }),
-		"a bomb":            changed(lines, func([]byte) []byte { return zipped(t, make([]byte, 64<<20)) }),
-		"another format":    changed("manifest.json", func(b []byte) []byte { return bytes.Replace(b, []byte(`"version":1,"made`), []byte(`"version":2,"made`), 1) }),
+		"empty":            {},
+		"no archive":       []byte(strings.Repeat("x", 4096)),
+		"no manifest":      packed(t, entries[:len(entries)-1]),
+		"a lost file":      packed(t, append(slices.Clone(entries[:at("blobs/2")]), entries[at("blobs/2")+1:]...)),
+		"a path upwards":   packed(t, append([]entryOf{{"../../etc/cron.d/x", []byte("x"), tar.TypeReg}}, entries...)),
+		"an absolute path": packed(t, append([]entryOf{{"/etc/cron.d/x", []byte("x"), tar.TypeReg}}, entries...)),
+		"a link":           packed(t, append([]entryOf{{"blobs/1", nil, tar.TypeSymlink}}, entries...)),
+		"a folder":         packed(t, append([]entryOf{{"blobs/", nil, tar.TypeDir}}, entries...)),
+		"an entry twice":   packed(t, append([]entryOf{entries[0]}, entries...)),
+		"an unnamed file":  packed(t, sealed(t, append([]entryOf{{"blobs/99", []byte("x"), tar.TypeReg}}, entries...))),
+		"another file":     changed("blobs/1", func(b []byte) []byte { return append(b, 'x') }),
+		"a bomb":           changed(lines, func([]byte) []byte { return zipped(t, make([]byte, 64<<20)) }),
+		"another format": changed("manifest.json", func(b []byte) []byte {
+			return bytes.Replace(b, []byte(`"version":1,"made`), []byte(`"version":2,"made`), 1)
+		}),
 		"an unknown field":  inLines(`"etag"`, `"secret_setting":1,"etag"`),
 		"a missing version": inLines(`"version":2`, `"version":3`),
 		"a wrong step":      inLines(`"step":"completed"`, `"step":"elsewhere"`),

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"atrium/internal/api"
@@ -156,7 +155,7 @@ func (im *importer) all(ctx context.Context, tx *db.Tx) error {
 		return nil
 	}
 	id, missing, err := im.s.Agents.Import(ctx, tx, im.sc, *im.b.agent, ids)
-	im.out.AgentID, im.out.Missing = &id, slices.Concat(im.out.Missing, missing)
+	im.out.AgentID, im.out.Missing = &id, append(im.out.Missing, missing...)
 	return err
 }
 
