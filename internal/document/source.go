@@ -27,10 +27,11 @@ func (s *Documents) open(ctx context.Context, r *reading, current bool) error {
 			return err
 		}
 	}
-	path, err := s.Blobs.Path(r.OrgID, r.BlobKey)
+	path, done, err := s.Blobs.Local(ctx, r.OrgID, r.BlobKey)
 	if err != nil {
 		return err
 	}
+	defer done()
 	r.doc, err = s.Extract.Extract(ctx, extract.Request{Path: path, Name: name, MediaType: claimed, Mode: extract.Mode(modes[r.ModeID])})
 	if err != nil {
 		if r.fetched {

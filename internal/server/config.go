@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 
+	"atrium/internal/blob/s3"
 	"atrium/internal/secret"
 )
 
@@ -19,6 +20,7 @@ type Config struct {
 	Listen        string `koanf:"listen"`          // host:port
 	Data          string `koanf:"data"`            // folder
 	DatabaseURL   string `koanf:"database_url"`    // empty: SQLite in the data folder
+	Blob          Blob   `koanf:"blob"`
 	PublicURL     string `koanf:"public_url"`      // what people type; empty: made of Listen
 	OrgName       string `koanf:"org_name"`        // of the first organization
 	AdminEmail    string `koanf:"admin_email"`     // of the first admin
@@ -63,6 +65,13 @@ type Model struct {
 	// Prices in US dollars a million tokens, for the cost of answers.
 	PromptPrice     float64 `koanf:"prompt_price"`
 	CompletionPrice float64 `koanf:"completion_price"`
+}
+
+// Blob is where files are kept.
+type Blob struct {
+	URL       string      `koanf:"url"` // s3://…; empty: the data folder
+	AccessKey string      `koanf:"access_key"`
+	SecretKey secret.Text `koanf:"secret_key"`
 }
 
 // SSO is the server's registration at an issuer of identities.
@@ -115,6 +124,14 @@ func (c *Config) Check() error {
 	if c.MasterKey != "" {
 		if _, err := decodeKey(c.MasterKey); err != nil {
 			say("ATRIUM_MASTER_KEY: %w", err)
+		}
+	}
+	if c.Blob.URL != "" {
+		if err := s3.Check(c.Blob.URL); err != nil {
+			say("ATRIUM_BLOB_URL: %w", err)
+		}
+		if c.Blob.AccessKey == "" || c.Blob.SecretKey == "" {
+			say("ATRIUM_BLOB_URL is set but ATRIUM_BLOB_ACCESS_KEY or ATRIUM_BLOB_SECRET_KEY is not")
 		}
 	}
 	for name, m := range map[string]Model{"ATRIUM_LLM": c.LLM, "ATRIUM_EMBED": c.Embed} {

@@ -21,7 +21,7 @@ import (
 const DefaultFile = "atrium.yaml"
 
 // groups are the settings with settings below them.
-var groups = append([]string{"llm", "embed"}, ssoGroups()...)
+var groups = append([]string{"llm", "embed", "blob"}, ssoGroups()...)
 
 func ssoGroups() []string {
 	var out []string
@@ -85,8 +85,11 @@ func knownKeys() []string {
 	sso := []string{"client_id", "client_secret", "issuer", "tenant"}
 	for _, g := range groups {
 		keys := model
-		if strings.HasPrefix(g, "sso_") {
+		switch {
+		case strings.HasPrefix(g, "sso_"):
 			keys = sso
+		case g == "blob":
+			keys = []string{"url", "access_key", "secret_key"}
 		}
 		for _, k := range keys {
 			known = append(known, g+"."+k)

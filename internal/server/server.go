@@ -50,7 +50,7 @@ type Server struct {
 	cfg         Config
 	log         *slog.Logger
 	db          *db.DB
-	blobs       *blob.Store
+	blobs       blob.Store
 	jobs        *job.Queue
 	events      *event.Log
 	guard       *egress.Guard
@@ -116,15 +116,15 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 	if s.db, err = db.Open(ctx, db.Options{URL: c.DatabaseURL, Dir: c.Data, Log: s.log}); err != nil {
 		return err
 	}
-	if s.blobs, err = blob.Open(filepath.Join(c.Data, "blobs")); err != nil {
-		return err
-	}
 	allow, err := c.allowed()
 	if err != nil {
 		return err
 	}
 	s.guard = egress.New(egress.Options{Allow: allow})
 	s.modelGuard = egress.New(egress.Options{Allow: c.ModelAllow})
+	if s.blobs, err = openBlobs(ctx, c, s.guard); err != nil {
+		return err
+	}
 	s.events = event.New(s.db, s.log)
 	s.jobs = job.New(s.db, s.log)
 	if len(worker) == 0 {

@@ -1,4 +1,4 @@
-package bundle_test
+package server_test
 
 import (
 	"archive/tar"
@@ -27,11 +27,9 @@ import (
 	"atrium/internal/server/servertest"
 )
 
-func TestMain(m *testing.M) { servertest.Main(m) }
+const corporaPath = "/api/v2/corpora"
 
-const corpora = "/api/v2/corpora"
-
-func upload(c *servertest.Client, t *testing.T, corpusID int64, name, text string) int64 {
+func uploadBird(c *servertest.Client, t *testing.T, corpusID int64, name, text string) int64 {
 	t.Helper()
 	id := c.Upload(fmt.Sprintf("/indexing-service/api/v2/corpora/%d/documents", corpusID), name, []byte(text), map[string]string{"content_type": "file", "tags": "bird,water"}).Want(t, 201).ID("data.id")
 	c.Indexed(id)
@@ -40,27 +38,27 @@ func upload(c *servertest.Client, t *testing.T, corpusID int64, name, text strin
 
 // birds makes an agent whose default corpus has documents in several versions,
 // one that failed, and twins whose scores are equal.
-func birds(t *testing.T, c *servertest.Client) (agentID, corpusID int64) {
+func addBirds(t *testing.T, c *servertest.Client) (agentID, corpusID int64) {
 	t.Helper()
 	agentID = c.Do("POST", "/api/v2/agents", map[string]any{"name": "Birds", "prefix_prompt": "You know birds.", "custom_instructions": []string{"Be short."}, "tags": []string{"nature"}, "temperature": .5, "access": "Everyone"}).Want(t, 201).ID("data.id")
 	corpusID = c.Do("GET", fmt.Sprintf("/api/v2/agents/%d/corpora", agentID), nil).Want(t, 200).ID("data.items.agent_corpus.0.corpus.id")
-	upload(c, t, corpusID, "herons.md", "# Herons\n\nHerons stand in deep water and wait for fish.")
+	uploadBird(c, t, corpusID, "herons.md", "# Herons\n\nHerons stand in deep water and wait for fish.")
 	for i := range 6 {
-		upload(c, t, corpusID, fmt.Sprintf("twin%d.md", i), "# Waders\n\nWaders walk along the water and look for worms. One is never like another.")
+		uploadBird(c, t, corpusID, fmt.Sprintf("twin%d.md", i), "# Waders\n\nWaders walk along the water and look for worms. One is never like another.")
 	}
-	upload(c, t, corpusID, "owls.md", "# Owls\n\n"+strings.Repeat("Owls hunt voles at night and fly without a sound over the water. ", 200))
-	upload(c, t, corpusID, "herons.md", "# Herons\n\nHerons stand in shallow water and wait for fish. They nest in colonies.")
-	upload(c, t, corpusID, "broken.pdf", "%PDF-1.4\nthis is no PDF")
-	c.Do("PUT", fmt.Sprintf("%s/%d", corpora, corpusID), map[string]any{"description": "All about birds", "tags": []string{"zoo"}, "restrict_to_viewers": true}).Want(t, 200)
+	uploadBird(c, t, corpusID, "owls.md", "# Owls\n\n"+strings.Repeat("Owls hunt voles at night and fly without a sound over the water. ", 200))
+	uploadBird(c, t, corpusID, "herons.md", "# Herons\n\nHerons stand in shallow water and wait for fish. They nest in colonies.")
+	uploadBird(c, t, corpusID, "broken.pdf", "%PDF-1.4\nthis is no PDF")
+	c.Do("PUT", fmt.Sprintf("%s/%d", corporaPath, corpusID), map[string]any{"description": "All about birds", "tags": []string{"zoo"}, "restrict_to_viewers": true}).Want(t, 200)
 	return agentID, corpusID
 }
 
 // found is what searches answer, without ids.
-func found(t *testing.T, c *servertest.Client, corpusID int64) []string {
+func birdsFound(t *testing.T, c *servertest.Client, corpusID int64) []string {
 	t.Helper()
 	var out []string
 	for _, q := range []string{"water", "waders+worms", "where+do+herons+stand", "owls+voles+night", "nest"} {
-		a := c.Do("GET", fmt.Sprintf("%s/search?query=%s&corpus_ids=%d&limit=50", corpora, q, corpusID), nil).Want(t, 200)
+		a := c.Do("GET", fmt.Sprintf("%s/search?query=%s&corpus_ids=%d&limit=50", corporaPath, q, corpusID), nil).Want(t, 200)
 		for i := range a.Len("data.passages") {
 			at := fmt.Sprintf("data.passages.%d.", i)
 			out = append(out, fmt.Sprintf("%s %v %v %v %v %v %v", a.String(at+"title"), a.At(at+"version"), a.At(at+"start"), a.At(at+"end"), a.At(at+"score"), a.At(at+"lexical"), a.At(at+"coverage")))
@@ -72,7 +70,7 @@ func found(t *testing.T, c *servertest.Client, corpusID int64) []string {
 	return out
 }
 
-func send(c *servertest.Client, bundle []byte, fields map[string]string) servertest.Answer {
+func sendBundle(c *servertest.Client, bundle []byte, fields map[string]string) servertest.Answer {
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
 	for k, v := range fields {
@@ -84,7 +82,7 @@ func send(c *servertest.Client, bundle []byte, fields map[string]string) servert
 	return c.Raw("POST", "/api/v2/bundles/import", w.FormDataContentType(), &b)
 }
 
-func sum(b []byte) string {
+func hexSum(b []byte) string {
 	s := sha256.Sum256(b)
 	return hex.EncodeToString(s[:])
 }
@@ -97,45 +95,45 @@ func TestACorpusAnswersAlikeInAnotherOrganizationOnTheOtherEngine(t *testing.T) 
 			t.Parallel()
 			here, there := servertest.Start(t, from), servertest.Start(t, to)
 			c, d := here.Admin(t), there.Neighbour(t)
-			_, id := birds(t, c)
+			_, id := addBirds(t, c)
 			here.Person(t, "vera@example.com")
-			c.Do("POST", fmt.Sprintf("%s/%d/permissions", corpora, id), map[string]any{"user_email": "vera@example.com", "role": "Editor"}).Want(t, 201)
+			c.Do("POST", fmt.Sprintf("%s/%d/permissions", corporaPath, id), map[string]any{"user_email": "vera@example.com", "role": "Editor"}).Want(t, 201)
 
-			file := c.Do("GET", fmt.Sprintf("%s/%d/export", corpora, id), nil).Want(t, 200).Body
+			file := c.Do("GET", fmt.Sprintf("%s/%d/export", corporaPath, id), nil).Want(t, 200).Body
 			if strings.Contains(string(file), servertest.APIKey) || strings.Contains(string(file), servertest.AppSecret) {
 				t.Error("a secret is in the bundle")
 			}
-			a := send(d, file, map[string]string{"sha256": strings.ToUpper(sum(file))}).Want(t, 201)
+			a := sendBundle(d, file, map[string]string{"sha256": strings.ToUpper(hexSum(file))}).Want(t, 201)
 			made := a.ID("data.corpora.0.id")
-			if diff := cmp.Diff(found(t, c, id), found(t, d, made)); diff != "" {
+			if diff := cmp.Diff(birdsFound(t, c, id), birdsFound(t, d, made)); diff != "" {
 				t.Error(diff)
 			}
 			if n := a.Len("data.missing"); n != 2 || !strings.Contains(string(a.Body), "vera@example.com is not known here") {
 				t.Errorf("missing: %s", a.Body)
 			}
-			if got, want := listed(t, d, made), listed(t, c, id); cmp.Diff(got, want) != "" {
+			if got, want := birdsListed(t, d, made), birdsListed(t, c, id); cmp.Diff(got, want) != "" {
 				t.Error(cmp.Diff(want, got))
 			}
-			settings := d.Do("GET", fmt.Sprintf("%s/%d", corpora, made), nil).Want(t, 200)
+			settings := d.Do("GET", fmt.Sprintf("%s/%d", corporaPath, made), nil).Want(t, 200)
 			if settings.String("data.description") != "All about birds" || settings.At("data.restrict_to_viewers") != true || settings.String("data.tags.0") != "zoo" {
 				t.Errorf("settings: %s", settings.Body)
 			}
 			// What was cut before is read anew with what is here.
-			broken := d.Do("GET", fmt.Sprintf("%s/%d/documents?is_failed=true", corpora, made), nil).Want(t, 200).ID("data.documents.0.id")
+			broken := d.Do("GET", fmt.Sprintf("%s/%d/documents?is_failed=true", corporaPath, made), nil).Want(t, 200).ID("data.documents.0.id")
 			d.Do("POST", fmt.Sprintf("/api/v2/documents/%d/refresh", broken), nil)
 			// It goes on as a corpus of its own.
-			upload(d, t, made, "storks.md", "# Storks\n\nStorks clatter with their bills.")
-			again := d.Do("GET", fmt.Sprintf("%s/%d/export", corpora, made), nil).Want(t, 200).Body
-			send(d, again, nil).Want(t, 201)
+			uploadBird(d, t, made, "storks.md", "# Storks\n\nStorks clatter with their bills.")
+			again := d.Do("GET", fmt.Sprintf("%s/%d/export", corporaPath, made), nil).Want(t, 200).Body
+			sendBundle(d, again, nil).Want(t, 201)
 		})
 	}
 }
 
 // listed are the documents with what anybody sees of them, and the first words
 // of their originals and of what was quoted before.
-func listed(t *testing.T, c *servertest.Client, corpusID int64) []string {
+func birdsListed(t *testing.T, c *servertest.Client, corpusID int64) []string {
 	t.Helper()
-	a := c.Do("GET", fmt.Sprintf("%s/%d/documents?page_size=200&sort=id", corpora, corpusID), nil).Want(t, 200)
+	a := c.Do("GET", fmt.Sprintf("%s/%d/documents?page_size=200&sort=id", corporaPath, corpusID), nil).Want(t, 200)
 	var out []string
 	for i := range a.Len("data.documents") {
 		at := fmt.Sprintf("data.documents.%d.", i)
@@ -147,7 +145,7 @@ func listed(t *testing.T, c *servertest.Client, corpusID int64) []string {
 			p := c.Do("GET", fmt.Sprintf("/api/v2/documents/%d/passage?version=%d&start=0&end=60", a.ID(at+"id"), v), nil).Want(t, 200)
 			path := p.String("data.access_url")
 			path = path[strings.Index(path, "/api/"):]
-			s = append(s, p.String("data.quote"), sum(c.Do("GET", path, nil).Want(t, 200).Body))
+			s = append(s, p.String("data.quote"), hexSum(c.Do("GET", path, nil).Want(t, 200).Body))
 		}
 		out = append(out, strings.Join(s, " | "))
 	}
@@ -158,18 +156,18 @@ func TestAnAgentComesWithItsCorporaAndPeople(t *testing.T) {
 	t.Parallel()
 	servertest.Each(t, func(t *testing.T, h *servertest.Harness) {
 		c := h.Admin(t)
-		id, corpusID := birds(t, c)
-		more := c.Do("POST", corpora, map[string]any{"name": "Fish"}).Want(t, 201).ID("data.id")
-		upload(c, t, more, "pike.md", "# Pike\n\nPike hide in the water between reeds.")
+		id, corpusID := addBirds(t, c)
+		more := c.Do("POST", corporaPath, map[string]any{"name": "Fish"}).Want(t, 201).ID("data.id")
+		uploadBird(c, t, more, "pike.md", "# Pike\n\nPike hide in the water between reeds.")
 		c.Do("POST", fmt.Sprintf("/api/v2/agents/%d/corpora/%d", id, more), map[string]any{"is_enabled": false}).Want(t, 201)
 		vera := h.Person(t, "vera@example.com")
-		c.Do("POST", fmt.Sprintf("%s/%d/permissions", corpora, corpusID), map[string]any{"user_email": "vera@example.com", "role": "Editor"}).Want(t, 201)
+		c.Do("POST", fmt.Sprintf("%s/%d/permissions", corporaPath, corpusID), map[string]any{"user_email": "vera@example.com", "role": "Editor"}).Want(t, 201)
 		file := c.Do("GET", fmt.Sprintf("/api/v2/agents/%d/export", id), nil).Want(t, 200).Body
 		vera.Do("GET", fmt.Sprintf("/api/v2/agents/%d/export", id), nil).Want(t, 403)
-		vera.Do("GET", fmt.Sprintf("%s/%d/export", corpora, corpusID), nil).Want(t, 403)
-		h.Neighbour(t).Do("GET", fmt.Sprintf("%s/%d/export", corpora, corpusID), nil).Want(t, 404)
+		vera.Do("GET", fmt.Sprintf("%s/%d/export", corporaPath, corpusID), nil).Want(t, 403)
+		h.Neighbour(t).Do("GET", fmt.Sprintf("%s/%d/export", corporaPath, corpusID), nil).Want(t, 404)
 
-		a := send(c, file, nil).Want(t, 201)
+		a := sendBundle(c, file, nil).Want(t, 201)
 		made := a.ID("data.agent_id")
 		if a.Len("data.missing") != 0 || a.Len("data.corpora") != 2 {
 			t.Errorf("imported: %s", a.Body)
@@ -190,10 +188,10 @@ func TestAnAgentComesWithItsCorporaAndPeople(t *testing.T) {
 			t.Errorf("connections: %s", links.Body)
 		}
 		mine := links.ID("data.items.agent_corpus.0.corpus.id")
-		if d := cmp.Diff(found(t, c, corpusID), found(t, c, mine)); d != "" {
+		if d := cmp.Diff(birdsFound(t, c, corpusID), birdsFound(t, c, mine)); d != "" {
 			t.Error(d)
 		}
-		vera.Do("PUT", fmt.Sprintf("%s/%d", corpora, mine), map[string]any{"description": "an Editor may"}).Want(t, 200)
+		vera.Do("PUT", fmt.Sprintf("%s/%d", corporaPath, mine), map[string]any{"description": "an Editor may"}).Want(t, 200)
 
 		// Vera takes her own agent along, but not the corpus that she may only edit.
 		hers := vera.Do("POST", "/api/v2/agents", map[string]any{"name": "Hers"}).Want(t, 201).ID("data.id")
@@ -202,13 +200,13 @@ func TestAnAgentComesWithItsCorporaAndPeople(t *testing.T) {
 		if strings.Contains(string(less), "blobs/1") {
 			t.Error("the bundle holds files of a corpus that she may not manage")
 		}
-		back := send(vera, less, nil).Want(t, 201)
+		back := sendBundle(vera, less, nil).Want(t, 201)
 		if !strings.Contains(string(back.Body), "the corpus Birds_Default is not in the bundle") {
 			t.Errorf("missing: %s", back.Body)
 		}
 		// A key with fewer scopes makes no agent.
 		key := c.Do("POST", "/api/v2/api-keys", map[string]any{"name": "k", "scopes": []string{"corpus:*"}}).Want(t, 201).String("data.key")
-		send(h.Anonymous(t).With("Authorization", "Bearer "+key), file, nil).Want(t, 403)
+		sendBundle(h.Anonymous(t).With("Authorization", "Bearer "+key), file, nil).Want(t, 403)
 	})
 }
 
@@ -219,7 +217,7 @@ type entryOf struct {
 	kind byte
 }
 
-func unpacked(t *testing.T, file []byte) []entryOf {
+func untarred(t *testing.T, file []byte) []entryOf {
 	t.Helper()
 	var out []entryOf
 	r := tar.NewReader(bytes.NewReader(file))
@@ -239,7 +237,7 @@ func unpacked(t *testing.T, file []byte) []entryOf {
 	}
 }
 
-func packed(t *testing.T, entries []entryOf) []byte {
+func tarred(t *testing.T, entries []entryOf) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -264,7 +262,7 @@ func packed(t *testing.T, entries []entryOf) []byte {
 }
 
 // sealed makes the manifest agree with the entries, as one does who changes both.
-func sealed(t *testing.T, entries []entryOf) []entryOf {
+func resealed(t *testing.T, entries []entryOf) []entryOf {
 	t.Helper()
 	last := len(entries) - 1
 	var m map[string]any
@@ -273,7 +271,7 @@ func sealed(t *testing.T, entries []entryOf) []entryOf {
 	}
 	var list []any
 	for _, e := range entries[:last] {
-		list = append(list, map[string]any{"name": e.name, "size": len(e.body), "sha256": sum(e.body)})
+		list = append(list, map[string]any{"name": e.name, "size": len(e.body), "sha256": hexSum(e.body)})
 	}
 	m["entries"] = list
 	out := slices.Clone(entries)
@@ -281,7 +279,7 @@ func sealed(t *testing.T, entries []entryOf) []entryOf {
 	return out
 }
 
-func unzipped(t *testing.T, b []byte) []byte {
+func gunzipped(t *testing.T, b []byte) []byte {
 	t.Helper()
 	z, err := gzip.NewReader(bytes.NewReader(b))
 	if err != nil {
@@ -294,7 +292,7 @@ func unzipped(t *testing.T, b []byte) []byte {
 	return out
 }
 
-func zipped(t *testing.T, b []byte) []byte {
+func gzipped(t *testing.T, b []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	z := gzip.NewWriter(&out)
@@ -316,9 +314,9 @@ func TestAChangedCutOrHostileBundleIsRefusedAndStoresNothing(t *testing.T) {
 	}
 	defer rows.Close()
 	c := h.Admin(t)
-	_, id := birds(t, c)
-	file := c.Do("GET", fmt.Sprintf("%s/%d/export", corpora, id), nil).Want(t, 200).Body
-	entries := unpacked(t, file)
+	_, id := addBirds(t, c)
+	file := c.Do("GET", fmt.Sprintf("%s/%d/export", corporaPath, id), nil).Want(t, 200).Body
+	entries := untarred(t, file)
 	at := func(name string) int {
 		return slices.IndexFunc(entries, func(e entryOf) bool { return e.name == name })
 	}
@@ -326,16 +324,16 @@ func TestAChangedCutOrHostileBundleIsRefusedAndStoresNothing(t *testing.T) {
 	changed := func(name string, f func([]byte) []byte) []byte {
 		es := slices.Clone(entries)
 		es[at(name)].body = f(slices.Clone(es[at(name)].body))
-		return packed(t, sealed(t, es))
+		return tarred(t, resealed(t, es))
 	}
 	inLines := func(old, with string) []byte {
 		return changed(lines, func(b []byte) []byte {
-			was := unzipped(t, b)
+			was := gunzipped(t, b)
 			is := bytes.Replace(was, []byte(old), []byte(with), 1)
 			if bytes.Equal(was, is) {
 				t.Fatalf("%s is not there", old)
 			}
-			return zipped(t, is)
+			return gzipped(t, is)
 		})
 	}
 	count := func() string {
@@ -361,16 +359,16 @@ func TestAChangedCutOrHostileBundleIsRefusedAndStoresNothing(t *testing.T) {
 	bad := map[string][]byte{
 		"empty":            {},
 		"no archive":       []byte(strings.Repeat("x", 4096)),
-		"no manifest":      packed(t, entries[:len(entries)-1]),
-		"a lost file":      packed(t, append(slices.Clone(entries[:at("blobs/2")]), entries[at("blobs/2")+1:]...)),
-		"a path upwards":   packed(t, append([]entryOf{{"../../etc/cron.d/x", []byte("x"), tar.TypeReg}}, entries...)),
-		"an absolute path": packed(t, append([]entryOf{{"/etc/cron.d/x", []byte("x"), tar.TypeReg}}, entries...)),
-		"a link":           packed(t, append([]entryOf{{"blobs/1", nil, tar.TypeSymlink}}, entries...)),
-		"a folder":         packed(t, append([]entryOf{{"blobs/", nil, tar.TypeDir}}, entries...)),
-		"an entry twice":   packed(t, append([]entryOf{entries[0]}, entries...)),
-		"an unnamed file":  packed(t, sealed(t, append([]entryOf{{"blobs/99", []byte("x"), tar.TypeReg}}, entries...))),
+		"no manifest":      tarred(t, entries[:len(entries)-1]),
+		"a lost file":      tarred(t, append(slices.Clone(entries[:at("blobs/2")]), entries[at("blobs/2")+1:]...)),
+		"a path upwards":   tarred(t, append([]entryOf{{"../../etc/cron.d/x", []byte("x"), tar.TypeReg}}, entries...)),
+		"an absolute path": tarred(t, append([]entryOf{{"/etc/cron.d/x", []byte("x"), tar.TypeReg}}, entries...)),
+		"a link":           tarred(t, append([]entryOf{{"blobs/1", nil, tar.TypeSymlink}}, entries...)),
+		"a folder":         tarred(t, append([]entryOf{{"blobs/", nil, tar.TypeDir}}, entries...)),
+		"an entry twice":   tarred(t, append([]entryOf{entries[0]}, entries...)),
+		"an unnamed file":  tarred(t, resealed(t, append([]entryOf{{"blobs/99", []byte("x"), tar.TypeReg}}, entries...))),
 		"another file":     changed("blobs/1", func(b []byte) []byte { return append(b, 'x') }),
-		"a bomb":           changed(lines, func([]byte) []byte { return zipped(t, make([]byte, 64<<20)) }),
+		"a bomb":           changed(lines, func([]byte) []byte { return gzipped(t, make([]byte, 64<<20)) }),
 		"another format": changed("manifest.json", func(b []byte) []byte {
 			return bytes.Replace(b, []byte(`"version":1,"made`), []byte(`"version":2,"made`), 1)
 		}),
@@ -392,7 +390,7 @@ func TestAChangedCutOrHostileBundleIsRefusedAndStoresNothing(t *testing.T) {
 		bad["a bit changed in "+e.name] = torn
 	}
 	for name, b := range bad {
-		a := send(c, b, nil)
+		a := sendBundle(c, b, nil)
 		if a.Status != 422 && a.Status != 413 && a.Status != 400 {
 			t.Errorf("%s: %d %s", name, a.Status, a.Body)
 		}
@@ -400,11 +398,11 @@ func TestAChangedCutOrHostileBundleIsRefusedAndStoresNothing(t *testing.T) {
 			t.Errorf("%s is refused with %s", name, a.Body)
 		}
 	}
-	send(c, file, map[string]string{"sha256": sum(nil)}).Want(t, 409)
+	sendBundle(c, file, map[string]string{"sha256": hexSum(nil)}).Want(t, 409)
 	if after := count(); after != before {
 		t.Errorf("something was stored: %s before, %s after", before, after)
 	}
-	send(c, file, nil).Want(t, 201)
+	sendBundle(c, file, nil).Want(t, 201)
 }
 
 // Whoever adds a column says whether a bundle carries it.
