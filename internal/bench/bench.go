@@ -54,6 +54,7 @@ var parts = []part{
 	{name: "xquad", data: "xquad_en", run: answers},
 	{name: "docs", data: "docs", run: documents},
 	{name: "permission", run: onBoth(permission), asked: true},
+	{name: "kills", run: onBoth(killed), asked: true},
 	{name: "sign-in", run: onBoth(flood), asked: true},
 }
 

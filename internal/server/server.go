@@ -173,13 +173,15 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 		return err
 	}
 	s.handler = s.routes()
-	if s.first, err = s.prepare(ctx); err != nil {
+	if err := s.db.Alone(ctx, func(ctx context.Context) (err error) {
+		if s.first, err = s.prepare(ctx); err != nil {
+			return err
+		}
+		return s.seedGuide(ctx)
+	}); err != nil {
 		return err
 	}
 	if err := s.jobs.Start(ctx); err != nil {
-		return err
-	}
-	if err := s.seedGuide(ctx); err != nil {
 		return err
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
