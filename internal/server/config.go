@@ -20,7 +20,6 @@ type Config struct {
 	Listen        string `koanf:"listen"`       // host:port
 	Data          string `koanf:"data"`         // folder
 	DatabaseURL   string `koanf:"database_url"` // empty: SQLite in the data folder
-	Blob          Blob   `koanf:"blob"`
 	PublicURL     string `koanf:"public_url"`      // what people type; empty: made of Listen
 	OrgName       string `koanf:"org_name"`        // of the first organization
 	AdminEmail    string `koanf:"admin_email"`     // of the first admin
@@ -33,6 +32,10 @@ type Config struct {
 	Embed         Model  `koanf:"embed"`
 	EgressAllow   string `koanf:"egress_allow"` // private networks that fetching may reach, as CIDR, comma-separated
 	MaxUpload     int64  `koanf:"max_upload"`   // bytes
+
+	BlobURL       string      `koanf:"blob_url"`        // s3://… for the files; empty: the data folder
+	BlobAccessKey string      `koanf:"blob_access_key"` // of the bucket
+	BlobSecretKey secret.Text `koanf:"blob_secret_key"` //
 
 	SMTPURL          secret.Text `koanf:"smtp_url"`          // where mails are handed in; empty: none are sent
 	MailFrom         string      `koanf:"mail_from"`         // who they are from
@@ -65,13 +68,6 @@ type Model struct {
 	// Prices in US dollars a million tokens, for the cost of answers.
 	PromptPrice     float64 `koanf:"prompt_price"`
 	CompletionPrice float64 `koanf:"completion_price"`
-}
-
-// Blob is where files are kept.
-type Blob struct {
-	URL       string      `koanf:"url"` // s3://…; empty: the data folder
-	AccessKey string      `koanf:"access_key"`
-	SecretKey secret.Text `koanf:"secret_key"`
 }
 
 // SSO is the server's registration at an issuer of identities.
@@ -126,11 +122,11 @@ func (c *Config) Check() error {
 			say("ATRIUM_MASTER_KEY: %w", err)
 		}
 	}
-	if c.Blob.URL != "" {
-		if err := s3.Check(c.Blob.URL); err != nil {
+	if c.BlobURL != "" {
+		if err := s3.Check(c.BlobURL); err != nil {
 			say("ATRIUM_BLOB_URL: %w", err)
 		}
-		if c.Blob.AccessKey == "" || c.Blob.SecretKey == "" {
+		if c.BlobAccessKey == "" || c.BlobSecretKey == "" {
 			say("ATRIUM_BLOB_URL is set but ATRIUM_BLOB_ACCESS_KEY or ATRIUM_BLOB_SECRET_KEY is not")
 		}
 	}

@@ -21,7 +21,7 @@ import (
 const DefaultFile = "atrium.yaml"
 
 // groups are the settings with settings below them.
-var groups = append([]string{"llm", "embed", "blob"}, ssoGroups()...)
+var groups = append([]string{"llm", "embed"}, ssoGroups()...)
 
 func ssoGroups() []string {
 	var out []string
@@ -81,15 +81,12 @@ func key(name, value string) (string, any) {
 func knownKeys() []string {
 	model := []string{"base_url", "api_key", "model", "prompt_price", "completion_price"}
 	known := []string{"listen", "data", "database_url", "public_url", "org_name", "admin_email", "admin_password", "api_key", "app_secret",
-		"master_key", "require_api_key", "egress_allow", "max_upload", "smtp_url", "mail_from", "sso_create_users", "open_registration", "log_level", "log_format"}
+		"master_key", "require_api_key", "egress_allow", "max_upload", "blob_url", "blob_access_key", "blob_secret_key", "smtp_url", "mail_from", "sso_create_users", "open_registration", "log_level", "log_format"}
 	sso := []string{"client_id", "client_secret", "issuer", "tenant"}
 	for _, g := range groups {
 		keys := model
-		switch {
-		case strings.HasPrefix(g, "sso_"):
+		if strings.HasPrefix(g, "sso_") {
 			keys = sso
-		case g == "blob":
-			keys = []string{"url", "access_key", "secret_key"}
 		}
 		for _, k := range keys {
 			known = append(known, g+"."+k)
