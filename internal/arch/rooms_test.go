@@ -37,7 +37,7 @@ var inRing = []struct {
 	}},
 	{capability, []string{ // by rank
 		"internal/org", "internal/user", "internal/signin", "internal/permission", "internal/feature", "internal/notify", "internal/auditlog", "internal/model", "internal/team", "internal/project", "internal/document", "internal/corpus",
-		"internal/agent", "internal/thread", "internal/response",
+		"internal/agent", "internal/bundle", "internal/thread", "internal/response",
 	}},
 	{edge, []string{"internal/console"}},
 	{assembly, []string{"internal/server", "internal/bench", "internal/cli"}},

@@ -55,6 +55,7 @@ var parts = []part{
 	{name: "docs", data: "docs", run: documents},
 	{name: "pii", data: "pii", run: personalData},
 	{name: "permission", run: onBoth(permission), asked: true},
+	{name: "kills", run: onBoth(killed), asked: true},
 	{name: "sign-in", run: onBoth(flood), asked: true},
 }
 

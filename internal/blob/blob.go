@@ -1,4 +1,5 @@
-// Package blob keeps the bytes of files on the disk: DIR/ORGANIZATION/KEY.
+// Package blob keeps the bytes of files: Disk on the disk, as DIR/ORGANIZATION/KEY,
+// and package s3 in a bucket, which several servers share.
 //
 // A key is random and found by nothing else, and it opens a blob of its own
 // organization only. Blobs are never changed. What Put has answered survives a power
@@ -31,8 +32,30 @@ type Blob struct {
 	SHA256 string // of the bytes, in hexadecimal
 }
 
-// Store is a folder of blobs. It is safe for concurrent use.
-type Store struct {
+// Store keeps blobs. It is safe for concurrent use; package blobtest says what it
+// has to do.
+type Store interface {
+	// Put stores what r holds, at most limit bytes, and returns when it is there for
+	// good. It answers fail.TooLarge above the limit, fail.Unavailable when there is no
+	// room or the store does not answer, and r's own errors as they are; then nothing
+	// is stored.
+	Put(ctx context.Context, orgID int64, r io.Reader, limit int64) (Blob, error)
+	// Open opens a blob for reading; the caller closes it. It answers fail.NotFound
+	// for a key that is unknown or another organization's.
+	Open(ctx context.Context, orgID int64, key string) (io.ReadSeekCloser, error)
+	// Local gives a file with a blob's bytes for a process that reads them by itself.
+	// done is called when it was read, after which the file may be gone.
+	Local(ctx context.Context, orgID int64, key string) (path string, done func(), err error)
+	// Delete removes a blob. One that is not there is no error.
+	Delete(orgID int64, key string) error
+	// Sweep removes blobs written before a time that keep does not want, and what was
+	// left half-written. The time must be longer ago than the longest upload takes, for
+	// a blob is stored before the row that names it.
+	Sweep(before time.Time, keep func(orgID int64, key string) bool) error
+}
+
+// Disk is a folder of blobs.
+type Disk struct {
 	dir  string
 	mu   sync.Mutex
 	orgs map[int64]bool // organizations whose folder is there for good
@@ -42,7 +65,7 @@ type Store struct {
 const partial = "partial"
 
 // Open opens the store in dir, which is made when missing.
-func Open(dir string) (*Store, error) {
+func Open(dir string) (*Disk, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -53,13 +76,11 @@ func Open(dir string) (*Store, error) {
 	if err := errors.Join(syncDir(dir), syncDir(filepath.Dir(dir))); err != nil {
 		return nil, fmt.Errorf("blob: %w", err)
 	}
-	return &Store{dir: dir, orgs: map[int64]bool{}}, nil
+	return &Disk{dir: dir, orgs: map[int64]bool{}}, nil
 }
 
-// Put stores what r holds, at most limit bytes, and returns when it is on the disk. It
-// answers fail.TooLarge above the limit, fail.Unavailable when the disk is full, and r's
-// own errors as they are; then nothing is stored.
-func (s *Store) Put(ctx context.Context, orgID int64, r io.Reader, limit int64) (Blob, error) {
+// Put returns when the blob is on the disk; see Store.
+func (s *Disk) Put(ctx context.Context, orgID int64, r io.Reader, limit int64) (Blob, error) {
 	b := Blob{Key: rand.Text()}
 	tmp := filepath.Join(s.dir, partial, b.Key)
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -75,7 +96,7 @@ func (s *Store) Put(ctx context.Context, orgID int64, r io.Reader, limit int64) 
 		return Blob{}, full(err)
 	}
 	if b.Size > limit {
-		return Blob{}, fail.TooLarge("the file is larger than the %d bytes that are allowed", limit)
+		return Blob{}, TooLarge(limit)
 	}
 	b.SHA256 = hex.EncodeToString(h.Sum(nil))
 	if err := f.Sync(); err != nil {
@@ -97,16 +118,15 @@ func (s *Store) Put(ctx context.Context, orgID int64, r io.Reader, limit int64) 
 	return b, nil
 }
 
-// Open opens a blob for reading; the caller closes it. It answers fail.NotFound for a
-// key that is unknown or another organization's.
-func (s *Store) Open(_ context.Context, orgID int64, key string) (io.ReadSeekCloser, error) {
-	path, err := s.Path(orgID, key)
+// Open opens a blob for reading; see Store.
+func (s *Disk) Open(_ context.Context, orgID int64, key string) (io.ReadSeekCloser, error) {
+	path, err := s.path(orgID, key)
 	if err != nil {
 		return nil, err
 	}
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, unknown(key)
+		return nil, Unknown(key)
 	}
 	if err != nil {
 		return nil, err
@@ -114,18 +134,26 @@ func (s *Store) Open(_ context.Context, orgID int64, key string) (io.ReadSeekClo
 	return f, nil
 }
 
-// Path answers where a blob's bytes are, absolute, for a process that reads them by
-// itself. The file need not exist; fail.NotFound says that the key cannot be one.
-func (s *Store) Path(orgID int64, key string) (string, error) {
-	if !wellFormed(key) {
-		return "", unknown(key)
+// Local is the file itself.
+func (s *Disk) Local(_ context.Context, orgID int64, key string) (path string, done func(), err error) {
+	if path, err = s.path(orgID, key); err == nil {
+		if _, err = os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			err = Unknown(key)
+		}
+	}
+	return path, func() {}, err
+}
+
+func (s *Disk) path(orgID int64, key string) (string, error) {
+	if !WellFormed(key) {
+		return "", Unknown(key)
 	}
 	return filepath.Join(s.orgDir(orgID), key), nil
 }
 
-// Delete removes a blob. One that is not there is no error.
-func (s *Store) Delete(orgID int64, key string) error {
-	path, err := s.Path(orgID, key)
+// Delete removes a blob; see Store.
+func (s *Disk) Delete(orgID int64, key string) error {
+	path, err := s.path(orgID, key)
 	if err != nil {
 		return nil //nolint:nilerr // nothing has such a key
 	}
@@ -135,10 +163,8 @@ func (s *Store) Delete(orgID int64, key string) error {
 	return nil
 }
 
-// Sweep removes blobs written before a time that keep does not want, and what was left
-// half-written. The time must be longer ago than the longest upload takes, for a blob is
-// stored before the row that names it.
-func (s *Store) Sweep(before time.Time, keep func(orgID int64, key string) bool) error {
+// Sweep removes what nobody wants; see Store.
+func (s *Disk) Sweep(before time.Time, keep func(orgID int64, key string) bool) error {
 	dirs, err := os.ReadDir(s.dir)
 	if err != nil {
 		return fmt.Errorf("blob: %w", err)
@@ -168,7 +194,7 @@ func sweep(dir string, before time.Time, keep func(key string) bool) error {
 		entries, err := f.ReadDir(1000)
 		for _, e := range entries {
 			info, err := e.Info()
-			if err != nil || !wellFormed(e.Name()) || !info.Mode().IsRegular() || !info.ModTime().Before(before) || keep(e.Name()) {
+			if err != nil || !WellFormed(e.Name()) || !info.Mode().IsRegular() || !info.ModTime().Before(before) || keep(e.Name()) {
 				continue
 			}
 			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -184,12 +210,12 @@ func sweep(dir string, before time.Time, keep func(key string) bool) error {
 	}
 }
 
-func (s *Store) orgDir(orgID int64) string {
+func (s *Disk) orgDir(orgID int64) string {
 	return filepath.Join(s.dir, strconv.FormatInt(orgID, 10))
 }
 
 // folder answers the organization's folder, which survives a power cut once made.
-func (s *Store) folder(orgID int64) (string, error) {
+func (s *Disk) folder(orgID int64) (string, error) {
 	dir := s.orgDir(orgID)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -214,8 +240,8 @@ func syncDir(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// wellFormed tells whether a key can be one of ours: nothing in it leads elsewhere.
-func wellFormed(key string) bool {
+// WellFormed tells whether a key can be one of ours: nothing in it leads elsewhere.
+func WellFormed(key string) bool {
 	if len(key) != 26 {
 		return false
 	}
@@ -227,8 +253,14 @@ func wellFormed(key string) bool {
 	return true
 }
 
-func unknown(key string) error {
+// Unknown is the answer for a key that opens nothing.
+func Unknown(key string) error {
 	return fail.NotFound("the file is not there any more").Because(fmt.Errorf("blob: no blob %q", key))
+}
+
+// TooLarge is the answer for more bytes than are allowed.
+func TooLarge(limit int64) error {
+	return fail.TooLarge("the file is larger than the %d bytes that are allowed", limit)
 }
 
 // full makes an error of a full disk one that the caller may see.
@@ -251,3 +283,5 @@ func (r reader) Read(p []byte) (int, error) {
 	}
 	return r.r.Read(p)
 }
+
+var _ Store = (*Disk)(nil)

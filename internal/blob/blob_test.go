@@ -18,7 +18,7 @@ import (
 	"atrium/internal/fail"
 )
 
-func store(t *testing.T) *Store {
+func store(t *testing.T) *Disk {
 	t.Helper()
 	s, err := Open(filepath.Join(t.TempDir(), "deep", "blobs"))
 	if err != nil {
@@ -27,7 +27,7 @@ func store(t *testing.T) *Store {
 	return s
 }
 
-func put(t *testing.T, s *Store, org int64, text string) Blob {
+func put(t *testing.T, s *Disk, org int64, text string) Blob {
 	t.Helper()
 	b, err := s.Put(t.Context(), org, strings.NewReader(text), int64(len(text)))
 	if err != nil {
@@ -37,7 +37,7 @@ func put(t *testing.T, s *Store, org int64, text string) Blob {
 }
 
 // files answers every file below the store.
-func files(t *testing.T, s *Store) (out []string) {
+func files(t *testing.T, s *Disk) (out []string) {
 	t.Helper()
 	err := filepath.WalkDir(s.dir, func(path string, e os.DirEntry, err error) error {
 		if err == nil && !e.IsDir() {
@@ -57,7 +57,7 @@ func TestABlobIsReadAsItWasWritten(t *testing.T) {
 	for _, text := range []string{"", "text", strings.Repeat("many bytes ", 100_000)} {
 		b := put(t, s, 7, text)
 		sum := sha256.Sum256([]byte(text))
-		if b.Size != int64(len(text)) || b.SHA256 != hex.EncodeToString(sum[:]) || !wellFormed(b.Key) {
+		if b.Size != int64(len(text)) || b.SHA256 != hex.EncodeToString(sum[:]) || !WellFormed(b.Key) {
 			t.Errorf("Put answered %+v", b)
 		}
 		again, err := Open(s.dir)
@@ -79,7 +79,7 @@ func TestABlobIsReadAsItWasWritten(t *testing.T) {
 		if err := f.Close(); err != nil {
 			t.Error(err)
 		}
-		path, err := s.Path(7, b.Key)
+		path, err := s.path(7, b.Key)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -182,7 +182,7 @@ func TestSweepRemovesOldOrphansOnly(t *testing.T) {
 	}
 	blob := func(org int64, text string, old bool) Blob {
 		b := put(t, s, org, text)
-		if path, err := s.Path(org, b.Key); err != nil {
+		if path, err := s.path(org, b.Key); err != nil {
 			t.Fatal(err)
 		} else if old {
 			age(path)

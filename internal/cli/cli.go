@@ -27,6 +27,9 @@ type commands struct {
 	Serve   serve        `cmd:"" help:"Start the server with its console."`
 	Ask     ask          `cmd:"" help:"Ask an agent, and watch the answer come with its citations."`
 	Ingest  ingest       `cmd:"" help:"Put files and folders into a corpus, and wait until they are indexed."`
+	Export  export       `cmd:"" help:"Write a corpus, or an agent with its corpora, to a file."`
+	Import  importing    `cmd:"" help:"Make what a file of export holds."`
+	Migrate migrateStore `cmd:"" name:"migrate-store" help:"Copy the database of a stopped server from SQLite to PostgreSQL."`
 	Org     organization `cmd:"" name:"organization" help:"Organizations on this server."`
 	Models  models       `cmd:"" help:"Models on this machine that turn text into vectors."`
 	Doctor  doctor       `cmd:"" help:"Tell what is configured, what is missing, and what to do."`

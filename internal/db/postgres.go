@@ -16,6 +16,9 @@ import (
 // migrateLock is the advisory lock under which one process migrates.
 const migrateLock = 0x61747269756d // "atrium"
 
+// aloneLock is the one of Alone.
+const aloneLock = migrateLock + 1
+
 func openPostgres(ctx context.Context, o Options) (*DB, error) {
 	address, conns, err := poolSize(o.URL)
 	if err != nil {
@@ -104,4 +107,23 @@ func (d *DB) runPostgres(ctx context.Context, relaxed bool, f func(ctx context.C
 		return nil, err
 	}
 	return tx, nil
+}
+
+// Alone runs f while no other process on the same database runs one: what
+// several servers must not do at once, such as making the first organization.
+func (d *DB) Alone(ctx context.Context, f func(context.Context) error) error {
+	if d.engine == SQLite {
+		return f(ctx) // one process owns the folder
+	}
+	conn, err := d.read.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(aloneLock)); err != nil {
+		return fmt.Errorf("db: waiting for another server: %w", err)
+	}
+	err = f(ctx)
+	_, unlock := conn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, int64(aloneLock))
+	return errors.Join(err, unlock)
 }

@@ -106,7 +106,7 @@ type Extractor interface {
 // Options configure Documents.
 type Options struct {
 	DB      *db.DB
-	Blobs   *blob.Store
+	Blobs   blob.Store
 	Jobs    *job.Queue
 	Extract Extractor
 	Fetch   *egress.Guard

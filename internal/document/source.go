@@ -46,10 +46,11 @@ func (s *Documents) open(ctx context.Context, r *reading, current bool) error {
 			}
 		}
 	}
-	at, err := s.Blobs.Path(r.OrgID, r.BlobKey)
+	at, done, err := s.Blobs.Local(ctx, r.OrgID, r.BlobKey)
 	if err != nil {
 		return err
 	}
+	defer done()
 	r.doc, err = s.Extract.Extract(ctx, extract.Request{Path: at, Name: name, MediaType: claimed, Mode: extract.Mode(modes[r.ModeID])})
 	if err != nil {
 		if r.fetched {

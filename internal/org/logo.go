@@ -27,11 +27,11 @@ var pictures = map[string]string{"image/png": ".png", "image/jpeg": ".jpg", "ima
 // Organizations is everything that is done to an organization itself.
 type Organizations struct {
 	db    *db.DB
-	blobs *blob.Store
+	blobs blob.Store
 }
 
 // New makes Organizations.
-func New(d *db.DB, b *blob.Store) *Organizations { return &Organizations{db: d, blobs: b} }
+func New(d *db.DB, b blob.Store) *Organizations { return &Organizations{db: d, blobs: b} }
 
 // Patch changes an organization: only what is sent.
 type Patch struct {

@@ -16,7 +16,7 @@ import (
 
 var png = append([]byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"), make([]byte, 100)...)
 
-func mounted(t *testing.T, h *orgtest.House) *blob.Store {
+func mounted(t *testing.T, h *orgtest.House) blob.Store {
 	t.Helper()
 	blobs, err := blob.Open(t.TempDir())
 	if err != nil {

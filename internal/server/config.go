@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 
+	"atrium/internal/blob/s3"
 	"atrium/internal/secret"
 )
 
@@ -32,7 +33,10 @@ type Config struct {
 	EgressAllow   string `koanf:"egress_allow"` // private networks that fetching may reach, as CIDR, comma-separated
 	MaxUpload     int64  `koanf:"max_upload"`   // bytes
 
-	TrustedProxies string `koanf:"trusted_proxies"` // reverse proxies that say whom they speak for, as CIDR, comma-separated
+	TrustedProxies string      `koanf:"trusted_proxies"` // reverse proxies that say whom they speak for, as CIDR, comma-separated
+	BlobURL        string      `koanf:"blob_url"`        // s3://… for the files; empty: the data folder
+	BlobAccessKey  string      `koanf:"blob_access_key"` // of the bucket
+	BlobSecretKey  secret.Text `koanf:"blob_secret_key"` //
 
 	SMTPURL          secret.Text `koanf:"smtp_url"`          // where mails are handed in; empty: none are sent
 	MailFrom         string      `koanf:"mail_from"`         // who they are from
@@ -117,6 +121,14 @@ func (c *Config) Check() error {
 	if c.MasterKey != "" {
 		if _, err := decodeKey(c.MasterKey); err != nil {
 			say("ATRIUM_MASTER_KEY: %w", err)
+		}
+	}
+	if c.BlobURL != "" {
+		if err := s3.Check(c.BlobURL); err != nil {
+			say("ATRIUM_BLOB_URL: %w", err)
+		}
+		if c.BlobAccessKey == "" || c.BlobSecretKey == "" {
+			say("ATRIUM_BLOB_URL is set but ATRIUM_BLOB_ACCESS_KEY or ATRIUM_BLOB_SECRET_KEY is not")
 		}
 	}
 	for name, m := range map[string]Model{"ATRIUM_LLM": c.LLM, "ATRIUM_EMBED": c.Embed} {

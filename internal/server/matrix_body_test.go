@@ -164,6 +164,9 @@ func (m *matrix) form(schema map[string]any) (contentType string, body []byte) {
 		case p["format"] == "binary" && name == "source":
 			part, _ := w.CreateFormFile(name, "x.md")
 			_, _ = part.Write([]byte("some text"))
+		case p["format"] == "binary" && name == "bundle":
+			part, _ := w.CreateFormFile(name, "x.atrium")
+			_, _ = part.Write(m.bundle)
 		case p["format"] == "binary":
 			part, _ := w.CreateFormFile(name, "x.png")
 			_, _ = part.Write(picture())

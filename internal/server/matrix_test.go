@@ -72,6 +72,7 @@ type matrix struct {
 	once      sync.Once
 	asked     int64 // the last thread and answer of the fixture
 	tieChecks []string
+	bundle    []byte // a corpus that was exported
 }
 
 // secret is a word that only some may see.
@@ -261,6 +262,8 @@ func (m *matrix) settle() {
 		{"medlar", func(p *human) bool { return m.may(p, "view", "corpus", shut) }},
 		{homeWord + " thread", func(p *human) bool { return p == olga || p.role == "Global Admin" }},
 	}
+	packed := m.addCorpus(olga, "document", "to be taken along")
+	m.bundle = m.client(olga).Do("GET", fmt.Sprintf("/api/v2/corpora/%d/export", packed), nil).Want(m.t, 200).Body
 	m.enlist(gina, abel, olga, eve, tim, tess, pete, pam, amy, ada, vic, ed, cora, kim, rita, sol, sue, dan, fay, fred)
 	for _, o := range m.h.Server.API().Ops() {
 		if o.ID == "setOrganizationLogo" {

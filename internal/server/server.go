@@ -20,6 +20,7 @@ import (
 	"atrium/internal/api"
 	"atrium/internal/auditlog"
 	"atrium/internal/blob"
+	"atrium/internal/bundle"
 	"atrium/internal/corpus"
 	"atrium/internal/db"
 	"atrium/internal/document"
@@ -50,7 +51,7 @@ type Server struct {
 	cfg         Config
 	log         *slog.Logger
 	db          *db.DB
-	blobs       *blob.Store
+	blobs       blob.Store
 	jobs        *job.Queue
 	events      *event.Log
 	guard       *egress.Guard
@@ -69,6 +70,7 @@ type Server struct {
 	documents   *document.Documents
 	corpora     *corpus.Corpora
 	agents      *agent.Agents
+	bundles     *bundle.Bundles
 	threads     *thread.Threads
 	responses   *response.Responses
 	api         *api.API
@@ -115,15 +117,15 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 	if s.db, err = db.Open(ctx, db.Options{URL: c.DatabaseURL, Dir: c.Data, Log: s.log}); err != nil {
 		return err
 	}
-	if s.blobs, err = blob.Open(filepath.Join(c.Data, "blobs")); err != nil {
-		return err
-	}
 	allow, err := c.allowed()
 	if err != nil {
 		return err
 	}
 	s.guard = egress.New(egress.Options{Allow: allow})
 	s.modelGuard = egress.New(egress.Options{Allow: c.ModelAllow})
+	if s.blobs, err = openBlobs(ctx, c, s.guard); err != nil {
+		return err
+	}
 	s.events = event.New(s.db, s.log)
 	s.jobs = job.New(s.db, s.log)
 	if len(worker) == 0 {
@@ -165,6 +167,7 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 	})
 	s.corpora = corpus.New(corpus.Options{DB: s.db, Documents: s.documents, MaxUpload: c.MaxUpload})
 	s.agents = agent.New(agent.Options{DB: s.db, Corpora: s.corpora, Projects: s.projects, People: s.users})
+	s.bundles = bundle.New(bundle.Options{DB: s.db, Documents: s.documents, Corpora: s.corpora, Agents: s.agents, Dir: filepath.Join(c.Data, "tmp"), Version: Version})
 	s.threads = thread.New(s.db, s.agents, s.corpora, s.documents)
 	s.responses = response.New(response.Options{DB: s.db, Jobs: s.jobs, Events: s.events, Agents: s.agents, Threads: s.threads, Projects: s.projects, People: s.users, Documents: s.documents, Models: s.models, PublicURL: c.PublicURL, Log: s.log,
 		Caching: func(ctx context.Context, orgID int64) (bool, error) {
@@ -179,13 +182,15 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 		return err
 	}
 	s.handler = s.routes()
-	if s.first, err = s.prepare(ctx); err != nil {
+	if err := s.db.Alone(ctx, func(ctx context.Context) (err error) {
+		if s.first, err = s.prepare(ctx); err != nil {
+			return err
+		}
+		return s.seedGuide(ctx)
+	}); err != nil {
 		return err
 	}
 	if err := s.jobs.Start(ctx); err != nil {
-		return err
-	}
-	if err := s.seedGuide(ctx); err != nil {
 		return err
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -210,6 +215,7 @@ func (s *Server) mount() error {
 	s.agents.Mount(s.api)
 	s.corpora.Mount(s.api)
 	s.documents.Mount(s.api)
+	s.bundles.Mount(s.api)
 	s.threads.Mount(s.api)
 	s.responses.Mount(s.api)
 	for _, o := range s.api.Ops() {
