@@ -5,22 +5,27 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"atrium/internal/authz"
 	"atrium/internal/db"
+	"atrium/internal/document"
 	"atrium/internal/fail"
 	"atrium/internal/permission"
 )
 
 // Portable is a corpus as a bundle carries it, without its documents.
 type Portable struct {
-	Name              string          `json:"name"`
-	Description       string          `json:"description"`
-	Type              string          `json:"corpus_type"`
-	ModeID            int             `json:"indexing_mode_id"`
-	RestrictToViewers bool            `json:"restrict_to_viewers"`
-	Tags              []string        `json:"tags"`
-	Access            []PortableGrant `json:"access"`
+	Name              string             `json:"name"`
+	Description       string             `json:"description"`
+	Type              string             `json:"corpus_type"`
+	ModeID            int                `json:"indexing_mode_id"`
+	RestrictToViewers bool               `json:"restrict_to_viewers"`
+	Redaction         document.Redaction `json:"pii_redaction"`
+	RefreshEnabled    bool               `json:"refresh_enabled"`
+	RefreshSchedule   string             `json:"refresh_schedule"`
+	Tags              []string           `json:"tags"`
+	Access            []PortableGrant    `json:"access"`
 }
 
 // PortableGrant is who may reach a corpus, by what they are called everywhere.
@@ -33,7 +38,7 @@ type PortableGrant struct {
 // PortableColumns are the columns of each table that a bundle carries.
 func PortableColumns() map[string][]string {
 	return map[string][]string{
-		"corpus":       {"owner_id", "name", "description", "corpus_type", "indexing_mode_id", "restrict_to_viewers", "tags"},
+		"corpus":       {"owner_id", "name", "description", "corpus_type", "indexing_mode_id", "restrict_to_viewers", "pii_redaction", "refresh_enabled", "refresh_schedule", "tags"},
 		"corpus_grant": {"user_id", "team_id", "role"},
 	}
 }
@@ -42,7 +47,7 @@ func PortableColumns() map[string][]string {
 func Unported() map[string]string {
 	return map[string]string{
 		"org_id": "the other organization's", "id": "given anew", "corpus_id": "given anew", "index_seq": "counted anew", "is_deleted": "deleted ones stay",
-		"created_by": "whoever imports it", "created_on": "when it is imported", "modified_by": "whoever imports it", "modified_on": "when it is imported",
+		"next_refresh_on": "reckoned anew", "last_refresh_on": "not here", "created_by": "whoever imports it", "created_on": "when it is imported", "modified_by": "whoever imports it", "modified_on": "when it is imported",
 	}
 }
 
@@ -52,7 +57,8 @@ func (s *Corpora) Export(ctx context.Context, sc authz.Scope, id int64) (Portabl
 	if err != nil {
 		return Portable{}, err
 	}
-	p := Portable{Name: c.Name, Description: c.Description, Type: c.Type, ModeID: c.Mode.ID, RestrictToViewers: c.RestrictToViewers, Tags: c.Tags, Access: []PortableGrant{}}
+	p := Portable{Name: c.Name, Description: c.Description, Type: c.Type, ModeID: c.Mode.ID, RestrictToViewers: c.RestrictToViewers, Redaction: c.Redaction,
+		RefreshEnabled: c.RefreshEnabled, RefreshSchedule: c.RefreshSchedule, Tags: c.Tags, Access: []PortableGrant{}}
 	rows, err := db.All[grantRow](ctx, s.db, `SELECT `+grantColumns+granted+` ORDER BY g.id`, id, id)
 	for _, r := range rows {
 		g := PortableGrant{Role: r.Role}
@@ -86,8 +92,17 @@ func (p Portable) Check() error {
 // its access list is unknown to the caller is told, and gets nothing. The former
 // owner becomes an Admin of it.
 func (s *Corpora) Import(ctx context.Context, tx *db.Tx, sc authz.Scope, p Portable) (id int64, unknown []string, err error) {
-	c, err := s.Create(ctx, tx, sc, Draft{Name: p.Name, Description: p.Description, ModeID: p.ModeID, Type: p.Type, RestrictToViewers: p.RestrictToViewers, Tags: p.Tags})
+	c, err := s.Create(ctx, tx, sc, Draft{Name: p.Name, Description: p.Description, ModeID: p.ModeID, Type: p.Type, RestrictToViewers: p.RestrictToViewers, Tags: p.Tags,
+		Redaction: &document.RedactionDraft{Types: p.Redaction.Types, Keep: &p.Redaction.KeepOriginal}})
 	if err != nil {
+		return 0, nil, err
+	}
+	var set []string
+	var args []any
+	if err := schedule(c, Patch{RefreshEnabled: &p.RefreshEnabled, RefreshSchedule: &p.RefreshSchedule}, func(column string, v any) { set, args = append(set, column+" = ?"), append(args, v) }); err != nil {
+		return 0, nil, err
+	}
+	if _, err := db.Exec(ctx, tx, `UPDATE corpus SET `+strings.Join(set, ", ")+` WHERE org_id = ? AND id = ?`, append(args, sc.Org(), c.ID)...); err != nil {
 		return 0, nil, err
 	}
 	may := sc.Can(authz.To(authz.Manage, authz.Corpus)).Allowed

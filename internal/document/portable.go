@@ -13,50 +13,58 @@ import (
 	"atrium/internal/authz"
 	"atrium/internal/db"
 	"atrium/internal/fail"
+	"atrium/internal/pii"
 	"atrium/internal/retrieval"
 )
 
 // Portable is a document as a bundle carries it. What it is called elsewhere
 // (its ids, its corpus) is left out. Blob names the bytes within the bundle.
 type Portable struct {
-	Name          string    `json:"name" db:"name"`
-	ContentType   string    `json:"content_type" db:"content_type"`
-	Source        string    `json:"source" db:"source"`
-	MediaType     string    `json:"media_type" db:"media_type"`
-	Size          int64     `json:"size" db:"size"`
-	SHA256        string    `json:"sha256" db:"sha256"`
-	ETag          string    `json:"etag" db:"etag"`
-	LastModified  string    `json:"last_modified" db:"last_modified"`
-	Step          string    `json:"step" db:"step"`
-	IsFailed      bool      `json:"is_failed" db:"is_failed"`
-	FailureCode   string    `json:"failure_code" db:"failure_code"`
-	FailureReason string    `json:"failure_reason" db:"failure_reason"`
-	Warnings      []string  `json:"warnings" db:"warnings,json"`
-	Version       int       `json:"version" db:"version"`
-	Pieces        int       `json:"pieces" db:"pieces"`
-	Pages         int       `json:"pages" db:"pages"`
-	Tags          []string  `json:"tags" db:"tags,json"`
-	IsAttachment  bool      `json:"is_attachment" db:"is_attachment"`
-	CreatedOn     time.Time `json:"created_on" db:"created_on"`
-	ModifiedOn    time.Time `json:"modified_on" db:"modified_on"`
-	Blob          string    `json:"blob" db:"blob_key"`
+	Name          string     `json:"name" db:"name"`
+	ContentType   string     `json:"content_type" db:"content_type"`
+	Source        string     `json:"source" db:"source"`
+	MediaType     string     `json:"media_type" db:"media_type"`
+	Size          int64      `json:"size" db:"size"`
+	SHA256        string     `json:"sha256" db:"sha256"`
+	ETag          string     `json:"etag" db:"etag"`
+	LastModified  string     `json:"last_modified" db:"last_modified"`
+	Step          string     `json:"step" db:"step"`
+	IsFailed      bool       `json:"is_failed" db:"is_failed"`
+	FailureCode   string     `json:"failure_code" db:"failure_code"`
+	FailureReason string     `json:"failure_reason" db:"failure_reason"`
+	Warnings      []string   `json:"warnings" db:"warnings,json"`
+	Version       int        `json:"version" db:"version"`
+	Pieces        int        `json:"pieces" db:"pieces"`
+	Pages         int        `json:"pages" db:"pages"`
+	Tags          []string   `json:"tags" db:"tags,json"`
+	IsAttachment  bool       `json:"is_attachment" db:"is_attachment"`
+	WeblinkType   string     `json:"weblink_type" db:"weblink_type"`
+	IsRemoved     bool       `json:"is_removed_at_source" db:"is_removed_at_source"`
+	CheckedOn     *time.Time `json:"checked_on" db:"checked_on"`
+	CheckResult   string     `json:"check_result" db:"check_result"`
+	Redactions    pii.Counts `json:"redactions" db:"redactions,json"`
+	CreatedOn     time.Time  `json:"created_on" db:"created_on"`
+	ModifiedOn    time.Time  `json:"modified_on" db:"modified_on"`
+	Blob          string     `json:"blob" db:"blob_key"`
 }
 
 // PortableVersion is a version with its pieces. Only the newest has an index.
 type PortableVersion struct {
-	Number    int             `json:"number" db:"number"`
-	MediaType string          `json:"media_type" db:"media_type"`
-	Size      int64           `json:"size" db:"size"`
-	SHA256    string          `json:"sha256" db:"sha256"`
-	Title     string          `json:"title" db:"title"`
-	ModeID    int             `json:"indexing_mode_id" db:"indexing_mode_id"`
-	Pages     int             `json:"pages" db:"pages"`
-	Text      string          `json:"text" db:"text"`
-	Embedder  string          `json:"embedder" db:"embedder"`
-	Encoded   []byte          `json:"encoded" db:"encoded"`
-	CreatedOn time.Time       `json:"created_on" db:"created_on"`
-	Blob      string          `json:"blob" db:"blob_key"`
-	Pieces    []PortablePiece `json:"pieces" db:"-"`
+	Number     int             `json:"number" db:"number"`
+	MediaType  string          `json:"media_type" db:"media_type"`
+	Size       int64           `json:"size" db:"size"`
+	SHA256     string          `json:"sha256" db:"sha256"`
+	Title      string          `json:"title" db:"title"`
+	ModeID     int             `json:"indexing_mode_id" db:"indexing_mode_id"`
+	Pages      int             `json:"pages" db:"pages"`
+	Text       string          `json:"text" db:"text"`
+	Embedder   string          `json:"embedder" db:"embedder"`
+	Encoded    []byte          `json:"encoded" db:"encoded"`
+	Redaction  string          `json:"pii_redaction" db:"pii_redaction"`
+	Redactions pii.Counts      `json:"redactions" db:"redactions,json"`
+	CreatedOn  time.Time       `json:"created_on" db:"created_on"`
+	Blob       string          `json:"blob" db:"blob_key"`
+	Pieces     []PortablePiece `json:"pieces" db:"-"`
 }
 
 // PortablePiece is a piece with the id it had; of ids only the order matters.
@@ -67,6 +75,7 @@ type PortablePiece struct {
 	Start   int    `json:"start" db:"start_at"`
 	End     int    `json:"end" db:"end_at"`
 	Text    string `json:"text" db:"text"`
+	Context string `json:"context,omitempty" db:"context"`
 }
 
 // PortableColumns are the columns of each table that a bundle carries, and
@@ -74,9 +83,9 @@ type PortablePiece struct {
 func PortableColumns() map[string][]string {
 	return map[string][]string{
 		"document": strings.Fields(`name content_type source media_type size sha256 blob_key etag last_modified step is_failed failure_code failure_reason
-			warnings version pieces pages tags is_attachment created_on modified_on`),
-		"document_version": strings.Fields(`number blob_key media_type size sha256 title indexing_mode_id pages text embedder encoded created_on`),
-		"piece":            strings.Fields(`id ordinal page heading start_at end_at text`),
+			warnings version pieces pages tags is_attachment weblink_type is_removed_at_source checked_on check_result redactions created_on modified_on`),
+		"document_version": strings.Fields(`number blob_key media_type size sha256 title indexing_mode_id pages text embedder encoded pii_redaction redactions created_on`),
+		"piece":            strings.Fields(`id ordinal page heading start_at end_at text context`),
 	}
 }
 
@@ -84,7 +93,7 @@ func PortableColumns() map[string][]string {
 func Unported() map[string]string {
 	return map[string]string{
 		"org_id": "the other organization's", "id": "given anew", "corpus_id": "given anew", "document_id": "given anew", "version_id": "given anew",
-		"revision": "counted anew", "index_seq": "counted anew", "is_deleted": "deleted ones stay", "created_by": "whoever imports it", "modified_by": "whoever imports it",
+		"source_id": "its pages go as addresses that were added one by one", "revision": "counted anew", "index_seq": "counted anew", "is_deleted": "deleted ones stay", "created_by": "whoever imports it", "modified_by": "whoever imports it",
 	}
 }
 
@@ -120,7 +129,7 @@ func (s *Documents) Export(ctx context.Context, sc authz.Scope, corpusID int64, 
 func (s *Documents) export(ctx context.Context, orgID, id int64, to Porter) error {
 	for range 10 {
 		d, err := db.One[Portable](ctx, s.DB, `SELECT name, content_type, source, media_type, size, sha256, blob_key, etag, last_modified, step, is_failed, failure_code,
-			failure_reason, warnings, version, pieces, pages, tags, is_attachment, created_on, modified_on FROM document WHERE org_id = ? AND id = ? AND is_deleted = FALSE`, orgID, id)
+			failure_reason, warnings, version, pieces, pages, tags, is_attachment, weblink_type, is_removed_at_source, checked_on, check_result, redactions, created_on, modified_on FROM document WHERE org_id = ? AND id = ? AND is_deleted = FALSE`, orgID, id)
 		if errors.Is(err, db.ErrNone) {
 			return nil
 		}
@@ -159,12 +168,12 @@ func (s *Documents) exportVersion(ctx context.Context, orgID, documentID int64, 
 	if number == 0 {
 		return PortableVersion{}, nil
 	}
-	v, err := db.One[PortableVersion](ctx, s.DB, `SELECT number, blob_key, media_type, size, sha256, title, indexing_mode_id, pages, text, embedder, encoded, created_on
+	v, err := db.One[PortableVersion](ctx, s.DB, `SELECT number, blob_key, media_type, size, sha256, title, indexing_mode_id, pages, text, embedder, encoded, pii_redaction, redactions, created_on
 		FROM document_version WHERE org_id = ? AND document_id = ? AND number = ?`, orgID, documentID, number)
 	if err != nil {
 		return v, err
 	}
-	v.Pieces, err = db.All[PortablePiece](ctx, s.DB, `SELECT p.id, p.page, p.heading, p.start_at, p.end_at, p.text FROM piece p
+	v.Pieces, err = db.All[PortablePiece](ctx, s.DB, `SELECT p.id, p.page, p.heading, p.start_at, p.end_at, p.text, p.context FROM piece p
 		JOIN document_version v ON v.id = p.version_id WHERE p.org_id = ? AND v.document_id = ? AND v.number = ? ORDER BY p.ordinal`, orgID, documentID, number)
 	return v, err
 }
@@ -218,6 +227,12 @@ func (d *Portable) Check() error {
 	case d.Step == Completed && d.Version == 0:
 		return bad("step")
 	}
+	if !slices.Contains([]string{"", Page, YouTube}, d.WeblinkType) || !slices.Contains([]string{"", Changed, Unchanged, NotModified, Removed, Failed}, d.CheckResult) {
+		return bad("state of its address")
+	}
+	if !d.Redactions.Valid() {
+		return bad("count of redactions")
+	}
 	if d.ContentType == Weblink {
 		if _, err := checkAddress(d.Source); err != nil {
 			return bad("address")
@@ -226,6 +241,9 @@ func (d *Portable) Check() error {
 	tags, err := CleanTags(d.Tags)
 	if err != nil {
 		return bad("tag")
+	}
+	if d.Redactions == nil {
+		d.Redactions = pii.Counts{}
 	}
 	d.Tags, d.Warnings = tags, warnings(d.Warnings)
 	return nil
@@ -246,9 +264,15 @@ func (v *PortableVersion) Check(newest bool) error {
 	case v.Size < 0, v.Size > maxPortable, v.Pages < 0, v.Pages > 1<<30, !isSum(v.SHA256):
 		return bad("a number")
 	}
+	if _, err := StoredRedaction(v.Redaction); err != nil || !v.Redactions.Valid() {
+		return bad("a redaction")
+	}
+	if v.Redactions == nil {
+		v.Redactions = pii.Counts{}
+	}
 	points := utf8.RuneCountInString(v.Text)
 	for _, p := range v.Pieces {
-		if p.Page < 0 || p.Page > 1<<30 || p.Start < 0 || p.End < p.Start || p.End > points || !fits(p.Heading, 1<<16) || !fits(p.Text, maxPortableText) {
+		if p.Page < 0 || p.Page > 1<<30 || p.Start < 0 || p.End < p.Start || p.End > points || !fits(p.Heading, 1<<16) || !fits(p.Text, maxPortableText) || !fits(p.Context, 1<<16) {
 			return bad("a piece")
 		}
 	}
@@ -295,11 +319,12 @@ func (s *Documents) Import(ctx context.Context, tx *db.Tx, sc authz.Scope, corpu
 		d.Step = Pending
 	}
 	id, err := db.One[int64](ctx, tx, `INSERT INTO document (org_id, corpus_id, name, content_type, source, media_type, size, sha256, blob_key, etag, last_modified,
-			step, is_failed, failure_code, failure_reason, warnings, version, pieces, pages, tags, is_attachment, revision, index_seq,
-			is_deleted, created_by, created_on, modified_by, modified_on)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, FALSE, ?, ?, ?, ?) RETURNING id`,
+			step, is_failed, failure_code, failure_reason, warnings, version, pieces, pages, tags, is_attachment,
+			weblink_type, is_removed_at_source, checked_on, check_result, redactions, revision, index_seq, is_deleted, created_by, created_on, modified_by, modified_on)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, FALSE, ?, ?, ?, ?) RETURNING id`,
 		sc.Org(), corpusID, d.Name, d.ContentType, source, d.MediaType, d.Size, d.SHA256, d.Blob, d.ETag, d.LastModified,
-		d.Step, d.IsFailed, d.FailureCode, d.FailureReason, db.JSON(d.Warnings), d.Version, d.Pieces, d.Pages, db.JSON(d.Tags), d.IsAttachment, seq,
+		d.Step, d.IsFailed, d.FailureCode, d.FailureReason, db.JSON(d.Warnings), d.Version, d.Pieces, d.Pages, db.JSON(d.Tags), d.IsAttachment,
+		d.WeblinkType, d.IsRemoved, d.CheckedOn, d.CheckResult, db.JSON(d.Redactions), seq,
 		sc.Email(), d.CreatedOn, sc.Email(), d.ModifiedOn)
 	if err != nil || d.Step != Pending || d.IsFailed {
 		return id, err
@@ -317,9 +342,9 @@ func (s *Documents) ImportVersion(ctx context.Context, tx *db.Tx, sc authz.Scope
 			return err
 		}
 	}
-	id, err := db.One[int64](ctx, tx, `INSERT INTO document_version (org_id, document_id, number, blob_key, media_type, size, sha256, title, indexing_mode_id, pages, text, embedder, encoded, created_on)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
-		sc.Org(), documentID, v.Number, v.Blob, v.MediaType, v.Size, v.SHA256, v.Title, v.ModeID, v.Pages, v.Text, v.Embedder, encoded, v.CreatedOn)
+	id, err := db.One[int64](ctx, tx, `INSERT INTO document_version (org_id, document_id, number, blob_key, media_type, size, sha256, title, indexing_mode_id, pages, text, embedder, encoded, pii_redaction, redactions, created_on)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		sc.Org(), documentID, v.Number, v.Blob, v.MediaType, v.Size, v.SHA256, v.Title, v.ModeID, v.Pages, v.Text, v.Embedder, encoded, v.Redaction, db.JSON(v.Redactions), v.CreatedOn)
 	if err != nil {
 		return err
 	}
@@ -328,7 +353,7 @@ func (s *Documents) ImportVersion(ctx context.Context, tx *db.Tx, sc authz.Scope
 		n := pieceRows[slices.IndexFunc(pieceRows, func(n int) bool { return n <= len(v.Pieces)-i })]
 		args = args[:0]
 		for _, p := range v.Pieces[i : i+n] {
-			args = append(args, first+int64(i), sc.Org(), documentID, id, i, p.Page, p.Heading, p.Start, p.End, p.Text)
+			args = append(args, first+int64(i), sc.Org(), documentID, id, i, p.Page, p.Heading, p.Start, p.End, p.Text, p.Context)
 			i++
 		}
 		if _, err := db.Exec(ctx, tx, insertPieces()[n], args...); err != nil {

@@ -62,6 +62,16 @@ func (c Counts) Add(o Counts) {
 	}
 }
 
+// Valid tells whether the counts can have been made by Redact.
+func (c Counts) Valid() bool {
+	for t, n := range c {
+		if !t.Valid() || n < 1 {
+			return false
+		}
+	}
+	return true
+}
+
 // found is a claim on a part of the text.
 type found struct {
 	start, end int
