@@ -39,7 +39,9 @@ func detect(in *doc.Input, claimed string) (format, error) {
 		media := mimetype.Detect(b)
 		for _, kind := range []string{"image/png", "image/jpeg", "image/tiff"} {
 			if media.Is(kind) && in.Mode == doc.Exhaustive && in.Depth == 0 {
-				return formatImage, nil
+				f := formatImage
+				f.media = kind
+				return f, nil
 			}
 		}
 		return format{}, unsupported(media.String())
