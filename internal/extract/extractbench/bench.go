@@ -95,7 +95,7 @@ func MeasurePace(ctx context.Context, pool *extract.Pool, dir string, workers, r
 	}
 	var files []string
 	for _, f := range all {
-		out, err := exec.CommandContext(ctx, tool, "-q", f, "-").Output() //nolint:gosec // a measurement that somebody runs by hand
+		out, err := exec.CommandContext(ctx, tool, "-q", f, "-").Output()
 		if err == nil {
 			files = append(files, f)
 			p.Pages += bytes.Count(out, []byte("\f"))
@@ -104,7 +104,7 @@ func MeasurePace(ctx context.Context, pool *extract.Pool, dir string, workers, r
 	const times = 6
 	p.Pages *= times
 	plain := func(f string) error {
-		return exec.CommandContext(ctx, tool, "-q", f, "-").Run() //nolint:gosec // see above
+		return exec.CommandContext(ctx, tool, "-q", f, "-").Run()
 	}
 	for range rounds {
 		took, err := spread(files, times, workers, plain)

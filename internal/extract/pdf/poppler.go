@@ -203,7 +203,7 @@ func recognizePage(in *doc.Input, n int) (bool, error) {
 	}
 	if err != nil || len(img) == 0 {
 		in.Out.Warn("page " + page + " is damaged and could not be drawn")
-		return false, nil
+		return false, nil //nolint:nilerr // the warning says so
 	}
 	text, err := in.Helper(in.Ctx, bytes.NewReader(img), "tesseract", "-", "-")
 	if errors.Is(err, doc.ErrNoHelper) {
@@ -211,7 +211,7 @@ func recognizePage(in *doc.Input, n int) (bool, error) {
 	}
 	if err != nil {
 		in.Out.Warn("the text of page " + page + " could not be recognized")
-		return false, nil
+		return false, nil //nolint:nilerr // the warning says so
 	}
 	in.Out.Page(n)
 	before := in.Out.Len()

@@ -82,6 +82,9 @@ var (
 	formatImage = format{"picture", "image", pdf.Picture} // detect says which kind
 	formatGZIP  = format{"gzip file", "application/gzip", archive.Gzip}
 	formatDOC   = format{"Word document", "application/msword", legacy.Word}
+	formatXLS   = format{"Excel workbook", "application/vnd.ms-excel", legacy.Excel}
+	formatPPT   = format{"PowerPoint presentation", "application/vnd.ms-powerpoint", legacy.Slides}
+	formatMSG   = format{"Outlook message", "application/vnd.ms-outlook", legacy.Message}
 	formatRTF   = format{"RTF document", "application/rtf", rtf.Read}
 	formatHTML  = format{"web page", "text/html", html.Read}
 	formatXML   = format{"XML file", "application/xml", plain.XML}
