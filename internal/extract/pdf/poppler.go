@@ -240,7 +240,7 @@ func pageList(pages []int) string {
 
 // Picture reads a picture of a page, such as a photograph or a scan.
 func Picture(in *doc.Input) error {
-	missing := doc.Fail(doc.Empty, "the file is a picture, whose text is recognized when tesseract is installed on the server; install it and retry, or add a document that holds its text")
+	missing := doc.Fail(doc.Unsupported, "the file is a picture, whose text is recognized when tesseract is installed on the server; install it and retry, or add a document that holds its text")
 	if in.Helper == nil {
 		return missing
 	}
@@ -259,7 +259,7 @@ func Picture(in *doc.Input) error {
 		in.Out.Add(doc.Paragraph, strings.Trim(part, "\f"))
 	}
 	if in.Out.Len() == before {
-		return doc.Fail(doc.Empty, "no text was recognized in the picture; add a sharper one, or a document that holds its text")
+		return doc.Fail(doc.Unsupported, "no text was recognized in the picture; add a sharper one, or a document that holds its text")
 	}
 	in.Out.Warn("the file is a picture; its text was recognized and may hold mistakes")
 	return nil
