@@ -40,7 +40,7 @@ var (
 	particles      = set("van von der den de la le du da do dos das del della di al el bin ibn ben abu ter ten zu zur zum of the y e af av i am an auf unter op st")
 	companies      = set("ltd limited inc incorporated corp corporation llc llp plc gmbh ag sa bv nv company co group holdings foundation university college institute bank partners associates solutions systems technologies services agency association society ministry department hospital school airlines motors industries")
 	labels         = set("name user applicant patient employee attn surname nom nombre nome vorname nachname") // what a form says before a name
-	bareCues       = set("address anschrift adresse dirección indirizzo endereço")                       // alone they say too little; a colon does
+	bareCues       = set("address anschrift adresse dirección indirizzo endereço")                             // alone they say too little; a colon does
 	speaks         = set("said says asked told replied shouted wrote answered laughed smiled lives lived works worked thinks thought married")
 	surnameEndings = strings.Fields("dóttir sson ović ević ovic evic enko wski wska owski owska ewski escu opoulos idis akis oğlu ová ova ovna ovich berger stein mann ström qvist kvist gaard sen shvili dze yan ński ńska ičová ić")
 
@@ -69,7 +69,7 @@ var (
 		art angel jesus eden page reed lane kit cliff glen dale forest heath rusty sandy misty penny ginger sunny holly melody harmony destiny trinity major duke king prince baron bishop abbot pope
 		young green brown white black gray grey stone wood woods hill brook field ford park banks fields rivers waters bush english french german day long short small little best strong noble rice
 		bell ball hall price cook baker butler fisher gardener mason miller taylor cooper turner walker parker porter potter carpenter marshall page spencer steward lamb fox wolf bird swan crane hart
-		love lord power powers wise sharp sweet bright moon star case chance cash gold silver mills wells west north east fall winter lee an so long my do ali sung bo la can per lars ben sara in`)
+		love lord power powers wise sharp sweet bright moon star case chance cash gold silver mills wells west north east fall winter lee an so long my do ali sung bo la can per ben in said min thanh dina kent`)
 	commonPlaces = set("turkey jordan chad china guinea mali niger oman togo cuba peru")
 )
 
