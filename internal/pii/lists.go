@@ -69,7 +69,7 @@ var (
 		art angel jesus eden page reed lane kit cliff glen dale forest heath rusty sandy misty penny ginger sunny holly melody harmony destiny trinity major duke king prince baron bishop abbot pope
 		young green brown white black gray grey stone wood woods hill brook field ford park banks fields rivers waters bush english french german day long short small little best strong noble rice
 		bell ball hall price cook baker butler fisher gardener mason miller taylor cooper turner walker parker porter potter carpenter marshall page spencer steward lamb fox wolf bird swan crane hart
-		love lord power powers wise sharp sweet bright moon star case chance cash gold silver mills wells west north east fall winter lee an so long my do ali sung bo la can per lars ben sara in`)
+		love lord power powers wise sharp sweet bright moon star case chance cash gold silver mills wells west north east fall winter lee an so long my do ali sung bo la can per ben in said min thanh dina kent`)
 	commonPlaces = set("turkey jordan chad china guinea mali niger oman togo cuba peru")
 )
 

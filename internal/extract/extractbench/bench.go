@@ -4,16 +4,20 @@ package extractbench
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/text/unicode/norm"
 
 	"atrium/internal/extract"
@@ -51,6 +55,100 @@ func (r Report) Share() float64 {
 		return 0
 	}
 	return float64(r.Found) / float64(r.Asked)
+}
+
+// Pace is how fast the PDF files of a folder are read on all cores.
+type Pace struct {
+	Pages int                              // of a round
+	Plain []time.Duration                  // of each round, by pdftotext alone
+	Modes map[extract.Mode][]time.Duration // through the pool
+}
+
+// Ratio is the pages a second in a mode against those of pdftotext alone, in the
+// middle one of the rounds.
+func (p Pace) Ratio(mode extract.Mode) float64 {
+	ratios := make([]float64, len(p.Plain))
+	for i, plain := range p.Plain {
+		ratios[i] = plain.Seconds() / p.Modes[mode][i].Seconds()
+	}
+	slices.Sort(ratios)
+	return ratios[len(ratios)/2]
+}
+
+// Rate is the pages a second of the best round.
+func (p Pace) Rate(rounds []time.Duration) float64 {
+	return float64(p.Pages) / slices.Min(rounds).Seconds()
+}
+
+// MeasurePace reads each PDF of dir/files that pdftotext can read, again and
+// again, on as many cores as there are: by pdftotext alone, and through the pool,
+// by turns, so that a busy machine is busy for both.
+func MeasurePace(ctx context.Context, pool *extract.Pool, dir string, workers, rounds int) (Pace, error) {
+	p := Pace{Modes: map[extract.Mode][]time.Duration{}}
+	tool, err := exec.LookPath("pdftotext")
+	if err != nil {
+		return p, err
+	}
+	all, err := filepath.Glob(filepath.Join(dir, "files", "*.pdf"))
+	if err != nil {
+		return p, err
+	}
+	var files []string
+	for _, f := range all {
+		out, err := exec.CommandContext(ctx, tool, "-q", f, "-").Output()
+		if err == nil {
+			files = append(files, f)
+			p.Pages += bytes.Count(out, []byte("\f"))
+		}
+	}
+	const times = 6
+	p.Pages *= times
+	plain := func(f string) error {
+		return exec.CommandContext(ctx, tool, "-q", f, "-").Run()
+	}
+	for range rounds {
+		took, err := spread(files, times, workers, plain)
+		if err != nil {
+			return p, err
+		}
+		p.Plain = append(p.Plain, took)
+		for _, m := range []extract.Mode{extract.Basic, extract.Standard, extract.Exhaustive} {
+			took, err := spread(files, times, workers, func(f string) error {
+				_, err := pool.Extract(ctx, extract.Request{Path: f, Name: filepath.Base(f), Mode: m})
+				return err
+			})
+			if err != nil {
+				return p, err
+			}
+			p.Modes[m] = append(p.Modes[m], took)
+		}
+	}
+	return p, nil
+}
+
+// spread has workers do each file some times, and answers how long that took.
+func spread(files []string, times, workers int, do func(string) error) (time.Duration, error) {
+	work := make(chan string)
+	var g errgroup.Group
+	begin := time.Now()
+	for range workers {
+		g.Go(func() (first error) {
+			for f := range work {
+				if err := do(f); err != nil && first == nil {
+					first = fmt.Errorf("%s: %w", filepath.Base(f), err)
+				}
+			}
+			return first
+		})
+	}
+	for range times {
+		for _, f := range files {
+			work <- f
+		}
+	}
+	close(work)
+	err := g.Wait()
+	return time.Since(begin), err
 }
 
 // entry is a line of manifest.jsonl.

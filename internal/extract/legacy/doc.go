@@ -1,5 +1,5 @@
-// Package legacy reads the Word format of before 2007 (.doc), whose text is a
-// list of pieces inside a compound file.
+// Package legacy reads the office formats of before 2007 (.doc, .xls, .ppt) and
+// Outlook messages (.msg): streams of records inside a compound file.
 package legacy
 
 import (

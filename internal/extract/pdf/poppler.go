@@ -203,7 +203,7 @@ func recognizePage(in *doc.Input, n int) (bool, error) {
 	}
 	if err != nil || len(img) == 0 {
 		in.Out.Warn("page " + page + " is damaged and could not be drawn")
-		return false, nil
+		return false, nil //nolint:nilerr // the warning says so
 	}
 	text, err := in.Helper(in.Ctx, bytes.NewReader(img), "tesseract", "-", "-")
 	if errors.Is(err, doc.ErrNoHelper) {
@@ -211,7 +211,7 @@ func recognizePage(in *doc.Input, n int) (bool, error) {
 	}
 	if err != nil {
 		in.Out.Warn("the text of page " + page + " could not be recognized")
-		return false, nil
+		return false, nil //nolint:nilerr // the warning says so
 	}
 	in.Out.Page(n)
 	before := in.Out.Len()
@@ -240,7 +240,7 @@ func pageList(pages []int) string {
 
 // Picture reads a picture of a page, such as a photograph or a scan.
 func Picture(in *doc.Input) error {
-	missing := doc.Fail(doc.Empty, "the file is a picture, whose text is recognized when tesseract is installed on the server; install it and retry, or add a document that holds its text")
+	missing := doc.Fail(doc.Unsupported, "the file is a picture, whose text is recognized when tesseract is installed on the server; install it and retry, or add a document that holds its text")
 	if in.Helper == nil {
 		return missing
 	}
@@ -259,7 +259,7 @@ func Picture(in *doc.Input) error {
 		in.Out.Add(doc.Paragraph, strings.Trim(part, "\f"))
 	}
 	if in.Out.Len() == before {
-		return doc.Fail(doc.Empty, "no text was recognized in the picture; add a sharper one, or a document that holds its text")
+		return doc.Fail(doc.Unsupported, "no text was recognized in the picture; add a sharper one, or a document that holds its text")
 	}
 	in.Out.Warn("the file is a picture; its text was recognized and may hold mistakes")
 	return nil

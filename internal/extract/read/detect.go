@@ -39,7 +39,9 @@ func detect(in *doc.Input, claimed string) (format, error) {
 		media := mimetype.Detect(b)
 		for _, kind := range []string{"image/png", "image/jpeg", "image/tiff"} {
 			if media.Is(kind) && in.Mode == doc.Exhaustive && in.Depth == 0 {
-				return formatImage, nil
+				f := formatImage
+				f.media = kind
+				return f, nil
 			}
 		}
 		return format{}, unsupported(media.String())
@@ -144,11 +146,11 @@ func detectCompound(in *doc.Input) (format, error) {
 	case names["WordDocument"]:
 		return formatDOC, nil
 	case names["Workbook"], names["Book"]:
-		return format{}, doc.Fail(doc.Unsupported, "the file is an Excel workbook of before 2007 (.xls); save it as .xlsx")
+		return formatXLS, nil
 	case names["PowerPoint Document"]:
-		return format{}, doc.Fail(doc.Unsupported, "the file is a PowerPoint presentation of before 2007 (.ppt); save it as .pptx")
+		return formatPPT, nil
 	case names["__properties_version1.0"]:
-		return format{}, doc.Fail(doc.Unsupported, "the file is an Outlook message (.msg); save it as .eml")
+		return formatMSG, nil
 	}
 	return format{}, unsupported("application/x-ole-storage")
 }

@@ -90,6 +90,9 @@ func FuzzWordStyles(f *testing.F) {
 func FuzzSlides(f *testing.F)       { fuzzPart(f, "a.pptx", pptx(), "ppt/slides/slide2.xml", true) }
 func FuzzOpenDocument(f *testing.F) { fuzzPart(f, "a.odt", odt(), "content.xml", true) }
 func FuzzBook(f *testing.F)         { fuzzPart(f, "a.epub", epubBook(), "OEBPS/book.opf", true) }
+func FuzzOldWorkbook(f *testing.F)  { fuzz(f, "a.xls", false, oldExcel()) }
+func FuzzOldSlides(f *testing.F)    { fuzz(f, "a.ppt", false, oldSlides()) }
+func FuzzOutlook(f *testing.F)      { fuzz(f, "a.msg", false, outlook()) }
 func FuzzWorkbook(f *testing.F)     { fuzz(f, "a.xlsx", false, xlsx(f)) }
 func FuzzDoc(f *testing.F) {
 	fuzz(f, "a.doc", false, wordDoc("a\x07b\x07\x07c\r", "☃\x13x\x14y\x15\r", 0))

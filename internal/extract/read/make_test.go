@@ -8,6 +8,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -225,13 +227,45 @@ func compound(streams map[string][]byte) []byte {
 		return e
 	}
 	dir := entry("Root Entry", 5, 1, free, end, 0)
+	// A name with a slash lies in a folder; folders stand first.
+	in := map[string][]string{}
+	for _, n := range names {
+		folder, _, inside := strings.Cut(n, "/")
+		if !inside {
+			folder = ""
+		}
+		in[folder] = append(in[folder], n)
+	}
+	var folders []string
+	for f := range in {
+		if f != "" {
+			folders = append(folders, f)
+		}
+	}
+	sort.Strings(folders)
+	names = names[:0]
+	names = append(names, in[""]...)
+	first := len(folders) + len(names) + 1
+	for i, f := range folders {
+		right := uint32(i + 2)
+		if i+1 == len(folders) && len(in[""]) == 0 {
+			right = free
+		}
+		dir = append(dir, entry(f, 1, uint32(first), right, end, 0)...)
+		first += len(in[f])
+		names = append(names, in[f]...)
+	}
 	for i, n := range names {
 		size := max((len(streams[n])+sector-1)/sector*sector, 4096)
-		right := uint32(free)
-		if i+1 < len(names) {
-			right = uint32(i + 2)
+		folder, name, inside := strings.Cut(n, "/")
+		if !inside {
+			folder, name = "", n
 		}
-		dir = append(dir, entry(n, 2, free, right, uint32(len(table)), size)...)
+		right := uint32(len(folders) + i + 2)
+		if in[folder][len(in[folder])-1] == n {
+			right = free
+		}
+		dir = append(dir, entry(name, 2, free, right, uint32(len(table)), size)...)
 		for k := range size / sector {
 			next := uint32(len(table) + 1)
 			if k == size/sector-1 {
@@ -241,9 +275,16 @@ func compound(streams map[string][]byte) []byte {
 		}
 		body = append(body, append(bytes.Clone(streams[n]), make([]byte, size-len(streams[n]))...)...)
 	}
-	for len(dir) < sector {
+	for len(dir)%sector != 0 {
 		dir = append(dir, make([]byte, 128)...)
 	}
+	for at, last := sector, 1; at < len(dir); at += sector { // the directory goes on behind the streams
+		table[last] = uint32(len(table))
+		last = len(table)
+		table = append(table, end)
+		body = append(body, dir[at:at+sector]...)
+	}
+	dir = dir[:sector]
 	for len(table) < sector/4 {
 		table = append(table, free)
 	}
@@ -289,6 +330,74 @@ func wordDoc(narrow, wide string, flags uint16) []byte {
 	clx = append(clx, plc...)
 	binary.LittleEndian.PutUint32(main[0x1A6:], uint32(len(clx)))
 	return compound(map[string][]byte{"WordDocument": main, "0Table": clx})
+}
+
+func wideBytes(s string) []byte {
+	var b []byte
+	for _, c := range utf16.Encode([]rune(s)) {
+		b = binary.LittleEndian.AppendUint16(b, c)
+	}
+	return b
+}
+
+// outlook writes an .msg with an attachment.
+func outlook() []byte {
+	times := make([]byte, 32+16)
+	binary.LittleEndian.PutUint16(times[32:], 0x0040)
+	binary.LittleEndian.PutUint16(times[34:], 0x0039)
+	binary.LittleEndian.PutUint64(times[40:], 116_444_736_000_000_000+86400*10_000_000)
+	return compound(map[string][]byte{
+		"__properties_version1.0": times,
+		"__substg1.0_0037001F":    wideBytes("Grüße"), "__substg1.0_0C1A001F": wideBytes("Ann"), "__substg1.0_5D01001F": wideBytes("a@example.org"),
+		"__substg1.0_0E04001E": []byte("Bob"), "__substg1.0_1000001F": wideBytes("One\r\n\r\nTwo"),
+		"__attach_version1.0_#00000000/__substg1.0_3707001F": wideBytes("t.csv"), "__attach_version1.0_#00000000/__substg1.0_37010102": []byte("a,b" + strings.Repeat("\n", 4093)), // streams are padded with zeros
+	})
+}
+
+// oldExcel writes an .xls: texts that go over the end of a record, numbers in
+// each way of writing, a date, a formula.
+func oldExcel(extra ...[]byte) []byte {
+	rec := func(id uint16, parts ...any) []byte {
+		var b []byte
+		for _, p := range parts {
+			switch v := p.(type) {
+			case string:
+				b = append(b, v...)
+			case float64:
+				b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
+			case uint32:
+				b = binary.LittleEndian.AppendUint32(b, v)
+			case int:
+				b = binary.LittleEndian.AppendUint16(b, uint16(v))
+			}
+		}
+		head := binary.LittleEndian.AppendUint16(nil, id)
+		return append(binary.LittleEndian.AppendUint16(head, uint16(len(b))), b...)
+	}
+	const name = "Figures"
+	global := slices.Concat(append([][]byte{rec(0x0809, 0x0600, 5)}, extra...)...)
+	global = slices.Concat(global, rec(0x00E0, 0, 0), rec(0x00E0, 0, 14),
+		rec(0x00FC, uint32(3), uint32(3), 4, "\x00name", 5, "\x00va"), rec(0x003C, "\x01", string(wideBytes("lüe")), 1, "\x00x"))
+	at := len(global) + 4 + 8 + len(name) + 4
+	sheet := slices.Concat(rec(0x0809, 0x0600, 16),
+		rec(0x00FD, 0, 0, 0, uint32(0)), rec(0x00FD, 0, 1, 0, uint32(1)),
+		rec(0x00FD, 1, 0, 0, uint32(2)), rec(0x027E, 1, 1, 0, uint32(7<<2|2)), rec(0x0203, 1, 2, 1, 36526.0),
+		rec(0x00BD, 2, 0, 0, uint32(150<<2|3), 0, uint32(0x3FF00000), 1), rec(0x0006, 2, 2, 0, 0, 0, 0, 0xFFFF, 0, uint32(0)), rec(0x0207, 3, "\x00yes"),
+		rec(0x0205, 3, 0, 0, 1), rec(0x000A))
+	return compound(map[string][]byte{"Workbook": slices.Concat(global, rec(0x0085, uint32(at), 0, "\x07\x00"+name), rec(0x000A), sheet)})
+}
+
+// oldSlides writes a .ppt with a slide and its notes.
+func oldSlides() []byte {
+	rec := func(head, id uint16, body []byte) []byte {
+		b := binary.LittleEndian.AppendUint16(binary.LittleEndian.AppendUint16(nil, head), id)
+		return append(binary.LittleEndian.AppendUint32(b, uint32(len(body))), body...)
+	}
+	list := slices.Concat(rec(0, 0x03F3, make([]byte, 20)), rec(0, 0x0F9F, []byte{0, 0, 0, 0}), rec(0, 0x0FA8, []byte("the title")),
+		rec(0, 0x0F9F, []byte{1, 0, 0, 0}), rec(0, 0x0FA0, wideBytes("ön\rtwo")))
+	notes := slices.Concat(rec(0, 0x03F3, make([]byte, 20)), rec(0, 0x0F9F, []byte{2, 0, 0, 0}), rec(0, 0x0FA8, []byte("say this")))
+	doc := rec(0xF, 0x03E8, slices.Concat(rec(0xF, 0x0FF0, list), rec(0x2F, 0x0FF0, notes)))
+	return compound(map[string][]byte{"PowerPoint Document": doc})
 }
 
 func gzipped(b []byte) []byte {

@@ -10,8 +10,6 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"github.com/gabriel-vasile/mimetype"
-
 	"atrium/internal/extract/archive"
 	"atrium/internal/extract/doc"
 	"atrium/internal/extract/epub"
@@ -81,9 +79,12 @@ var (
 	formatODP   = format{"OpenDocument presentation", "application/vnd.oasis.opendocument.presentation", office.OpenDocument}
 	formatEPUB  = format{"EPUB book", "application/epub+zip", epub.Read}
 	formatZIP   = format{"ZIP archive", "application/zip", archive.Zip}
-	formatImage = format{"picture", "image/*", pdf.Picture}
+	formatImage = format{"picture", "image", pdf.Picture} // detect says which kind
 	formatGZIP  = format{"gzip file", "application/gzip", archive.Gzip}
 	formatDOC   = format{"Word document", "application/msword", legacy.Word}
+	formatXLS   = format{"Excel workbook", "application/vnd.ms-excel", legacy.Excel}
+	formatPPT   = format{"PowerPoint presentation", "application/vnd.ms-powerpoint", legacy.Slides}
+	formatMSG   = format{"Outlook message", "application/vnd.ms-outlook", legacy.Message}
 	formatRTF   = format{"RTF document", "application/rtf", rtf.Read}
 	formatHTML  = format{"web page", "text/html", html.Read}
 	formatXML   = format{"XML file", "application/xml", plain.XML}
@@ -103,9 +104,7 @@ func dispatch(in *doc.Input, claimed string, log func(string)) (err error) {
 	if err != nil {
 		return err
 	}
-	if in.MediaType = f.media; f.media == formatImage.media {
-		f.media = mimetype.Detect(head(in, headBytes)).String()
-	}
+	in.MediaType = f.media
 	in.Out.SetMediaType(f.media)
 	// A reader that panics met a file that its format does not allow.
 	defer func() {

@@ -58,6 +58,18 @@ func TestEveryFormatIsReadInOrder(t *testing.T) {
 			"First line\n| Table a · b\nCafé “x”\nUnicode ☃link",
 		},
 		{
+			"Excel of before 2007", "a.xls", oldExcel(), "application/vnd.ms-excel", "",
+			"# Figures\n(Figures) | name · valüe\n(Figures) | x · 7 · 2000-01-01\n(Figures) | 1.5 · 1 · yes\n(Figures) | TRUE",
+		},
+		{
+			"PowerPoint of before 2007", "a.ppt", oldSlides(), "application/vnd.ms-powerpoint", "",
+			"p1 # the title\np1 (the title) - ön\np1 (the title) - two\np1 (the title) Notes: say this",
+		},
+		{
+			"a message of Outlook with an attachment", "a.msg", outlook(), "application/vnd.ms-outlook", "Grüße",
+			"Subject: Grüße⏎From: Ann <a@example.org>⏎To: Bob⏎Date: Fri, 02 Jan 1970 00:00:00 UTC\nOne\nTwo\n[attachment] t.csv\n# t.csv\n(t.csv) | a,b",
+		},
+		{
 			"EPUB in the order of its spine", "a.epub", epubBook().zip(), "application/epub+zip", "The Book",
 			"# First\n(First) chapter one\n# Second\n(Second) chapter two",
 		},
