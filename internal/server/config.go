@@ -17,9 +17,9 @@ import (
 // Config is all that an operator can set. Names of flags, environment
 // variables (ATRIUM_ before them) and keys in atrium.yaml are the koanf names.
 type Config struct {
-	Listen        string `koanf:"listen"`       // host:port
-	Data          string `koanf:"data"`         // folder
-	DatabaseURL   string `koanf:"database_url"` // empty: SQLite in the data folder
+	Listen        string `koanf:"listen"`          // host:port
+	Data          string `koanf:"data"`            // folder
+	DatabaseURL   string `koanf:"database_url"`    // empty: SQLite in the data folder
 	PublicURL     string `koanf:"public_url"`      // what people type; empty: made of Listen
 	OrgName       string `koanf:"org_name"`        // of the first organization
 	AdminEmail    string `koanf:"admin_email"`     // of the first admin
