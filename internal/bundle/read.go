@@ -113,7 +113,7 @@ func (b *opened) walk(ctx context.Context) error {
 		}
 		p := place{at: in.n, size: h.Size}
 		sum := sha256.New()
-		if _, err := io.Copy(sum, t); err != nil {
+		if _, err := io.CopyN(sum, t, h.Size); err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}

@@ -272,7 +272,7 @@ func typed(v any, c target) (any, error) {
 		if c.Type != "bytea" {
 			return string(x), nil
 		}
-		return slices.Clone(x), nil
+		return append([]byte{}, x...), nil // an empty one comes as nil, which is NULL
 	}
 	return nil, fmt.Errorf("a %T in the column %s cannot be copied", v, c.Name)
 }

@@ -32,6 +32,17 @@ func TestEveryRowIsCopiedToPostgreSQLOrNone(t *testing.T) {
 	}
 	must(write(from, `INSERT INTO llm_configuration (org_id, name, provider, model, endpoint, parameters, prompt_price, completion_price, key_sealed, is_active, is_deleted, created_by, created_on, modified_by, modified_on)
 		VALUES (7, 'm', 'p', '', '', '{}', 3, 0.25, '', TRUE, FALSE, '', 0, '', 0)`))
+	for _, q := range []string{
+		`INSERT INTO corpus (id, org_id, owner_id, name, description, corpus_type, indexing_mode_id, restrict_to_viewers, tags, index_seq, is_deleted, created_by, created_on, modified_by, modified_on)
+			VALUES (1, 7, 1, '', '', 'document', 1, FALSE, '[]', 0, FALSE, '', 0, '', 0)`,
+		`INSERT INTO document (id, org_id, corpus_id, name, content_type, source, media_type, size, sha256, blob_key, etag, last_modified, step, is_failed, failure_code, failure_reason, warnings, version, pieces, pages,
+			tags, is_attachment, revision, index_seq, is_deleted, created_by, created_on, modified_by, modified_on)
+			VALUES (1, 7, 1, '', 'text', '', '', 0, '', '', '', '', 'completed', FALSE, '', '', '[]', 2, 0, 0, '[]', FALSE, 1, 0, FALSE, '', 0, '', 0)`,
+		`INSERT INTO document_version (org_id, document_id, number, blob_key, media_type, size, sha256, title, indexing_mode_id, pages, text, embedder, encoded, created_on)
+			VALUES (7, 1, 1, '', '', 0, '', '', 1, 0, '', '', x'', 0), (7, 1, 2, '', '', 0, '', '', 1, 0, '', '', x'00ff', 0)`,
+	} {
+		must(write(from, q))
+	}
 	var told []db.Copied
 	must(db.Copy(t.Context(), from, to, func(c db.Copied) { told = append(told, c) }))
 	rows := map[string]int64{}
