@@ -7,6 +7,7 @@ import (
 	"atrium/internal/agent"
 	"atrium/internal/api"
 	"atrium/internal/auditlog"
+	"atrium/internal/bundle"
 	"atrium/internal/corpus"
 	"atrium/internal/document"
 	"atrium/internal/feature"
@@ -39,6 +40,7 @@ func Describe(context.Context) ([]byte, error) {
 	s.documents = document.New(document.Options{Jobs: jobs, Log: log})
 	s.corpora = corpus.New(corpus.Options{Documents: s.documents})
 	s.agents = agent.New(agent.Options{Corpora: s.corpora, Projects: s.projects})
+	s.bundles = bundle.New(bundle.Options{Documents: s.documents, Corpora: s.corpora, Agents: s.agents})
 	s.threads = thread.New(nil, s.agents, s.corpora, s.documents)
 	s.responses = response.New(response.Options{Jobs: jobs, Log: log})
 	s.api = api.New(api.Options{Version: "stable", Auth: s.users, Log: log})

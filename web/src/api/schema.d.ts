@@ -488,6 +488,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/agents/{agent_id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export an Agent as a bundle
+         * @description One file with the agent and the corpora that it quotes, as exportCorpus has them. A corpus that you may not manage is only named. No key of a model is in it.
+         *
+         *     Needs the permission `agent:manage`.
+         */
+        get: operations["exportAgent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v2/agents/{agent_id}/rights": {
         parameters: {
             query?: never;
@@ -736,6 +758,28 @@ export interface paths {
         get: operations["verifyAuditEvents"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/bundles/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import a bundle
+         * @description Makes what the bundle holds; you own it. The whole file is checked first, and all of it is stored or nothing. People and teams are found by address and name; who is not known is told in missing.
+         *
+         *     Needs the permission `corpus:create`.
+         */
+        post: operations["importBundle"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1172,6 +1216,28 @@ export interface paths {
          *     Needs the permission `document:view`.
          */
         post: operations["checkDuplicateDocuments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v2/corpora/{corpus_id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export a Corpus as a bundle
+         * @description One file with the corpus, its documents in all versions, their index and files, its settings and access list: for importBundle of any Atrium server.
+         *
+         *     Needs the permission `corpus:manage`.
+         */
+        get: operations["exportCorpus"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -4252,6 +4318,31 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        BundleImported: {
+            /**
+             * Format: int64
+             * @description Null when the bundle is of a corpus.
+             */
+            agent_id: number | null;
+            corpora: components["schemas"]["BundleImportedCorpus"][];
+            /** @description What is not known here and was left out, in words. */
+            missing: string[];
+        } & {
+            [key: string]: unknown;
+        };
+        BundleImportedCorpus: {
+            /** Format: int64 */
+            documents: number;
+            /** Format: int64 */
+            id: number;
+            name: string;
+            /** Format: int64 */
+            pieces: number;
+            /** Format: int64 */
+            versions: number;
+        } & {
+            [key: string]: unknown;
+        };
         ChangeBody: {
             is_active: boolean;
         } & {
@@ -5090,6 +5181,15 @@ export interface components {
         };
         EnvelopeAuditlogVerdict: {
             data: components["schemas"]["AuditlogVerdict"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeBundleImported: {
+            data: components["schemas"]["BundleImported"];
             /** @description What was done, in words for people. */
             message: string;
             /** @description Always true here. */
@@ -8056,6 +8156,37 @@ export interface operations {
             };
         };
     };
+    exportAgent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The bytes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     listAgentRights: {
         parameters: {
             query?: {
@@ -8542,6 +8673,47 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EnvelopeAuditlogVerdict"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    importBundle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /**
+                     * Format: binary
+                     * @description The bundle, as a file part.
+                     */
+                    bundle: string;
+                    /** @description What the file must hash to, in hexadecimal; another one is refused. */
+                    sha256?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Success */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeBundleImported"];
                 };
             };
             /** @description Error */
@@ -9590,6 +9762,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EnvelopeDocumentDuplicates"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    exportCorpus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The bytes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
                 };
             };
             /** @description Error */
