@@ -27,8 +27,8 @@ func TestDecodeGivesBackWhatEncodeTook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	words := func(of []uint32) (out []string) {
-		for _, n := range of {
+	words := func(of run) (out []string) {
+		for _, n := range of.words {
 			out = append(out, d.terms[n])
 		}
 		return out
@@ -56,7 +56,7 @@ func TestPutRefusesOtherBytesAndKeepsWhatItHad(t *testing.T) {
 	good := Encode("t", []Piece{{ID: 1, Text: "one two", Vector: []float32{1, 0}}})
 	for name, b := range map[string][]byte{
 		"nothing": nil, "another version": append([]byte{99}, good[1:]...), "a cut": good[:len(good)-1], "a tail": append(slices.Clone(good), 0),
-		"huge counts": {1, 0xff, 0xff, 0xff, 0xff, 0x0f},
+		"version 0": append([]byte{0}, good[1:]...), "huge counts": {2, 0xff, 0xff, 0xff, 0xff, 0x0f},
 	} {
 		if err := x.Put(1, b); !errors.Is(err, errEncoding) {
 			t.Errorf("%s: %v", name, err)
