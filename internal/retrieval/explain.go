@@ -23,6 +23,11 @@ func (s *searcher) hits(found []candidate, doubles [][]candidate) []Hit {
 				has += t.idf
 			}
 		}
+		for j := range s.guessed {
+			if t := s.explain(&s.guessed[j], c, &h.Parts); t.Score > 0 {
+				h.Guessed = append(h.Guessed, t)
+			}
+		}
 		if all > 0 {
 			h.Coverage = has / all
 		}

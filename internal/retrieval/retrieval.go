@@ -56,6 +56,7 @@ type Hit struct {
 	// terms' Weight) that the piece with its title and headings holds.
 	Coverage float64
 	Terms    []Term   // the question's terms, in its order; stop words only when it has no other
+	Guessed  []Term   // words that it has for those of the question that stand nowhere, with one or two letters changed
 	Related  []string // words of the best pieces that this one has too, see Parts.Related
 	Doubles  []int64  // pieces that say almost the same and were left out, best first
 }

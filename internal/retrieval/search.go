@@ -18,6 +18,7 @@ type tuning struct {
 	titled         float32 // what a word in the title counts besides, in idf
 	neighbour      float32 // share of a word's score that the pieces beside get
 	joined         float64 // weight of a compound's joined form, its parts counting too
+	mistyped       float64 // weight of a word that stands for one found nowhere
 	near           float64 // weight of words standing together
 	rescored       int     // pieces that nearness is looked at for
 
@@ -31,8 +32,8 @@ type tuning struct {
 }
 
 var tuned = tuning{
-	k1: 1.2, b: 0.7, title: 1, heading: 1, titled: 0.2, neighbour: 0.3, joined: 0.3, near: 0.3, rescored: 50,
-	feedbackPieces: 8, feedbackTerms: 12, feedback: 0.8, clarity: 1,
+	k1: 1, b: 0.75, title: 1, heading: 1, titled: 0.2, neighbour: 0.3, joined: 0.15, mistyped: 0.6, near: 0.3, rescored: 50,
+	feedbackPieces: 12, feedbackTerms: 16, feedback: 0.7, clarity: 1,
 	vector: 0.5, candidates: 200,
 }
 
@@ -59,7 +60,8 @@ func search(ctx context.Context, in []*Index, q Query, t *tuning) ([]Hit, error)
 	if !s.narrow(q.Phrases) {
 		return nil, ctx.Err()
 	}
-	for _, term := range s.terms {
+	s.guess()
+	for _, term := range slices.Concat(s.terms, s.guessed) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -113,6 +115,7 @@ func (p *part) whole() bool { return p.admit == nil && p.dead == nil }
 type queryTerm struct {
 	text   string
 	weight float64 // how much the question says it: times, or feedback's share
+	joined bool    // only as the extra form of a compound
 	idf    float64
 	df     int
 	number []uint32 // a snapshot; absent where none
@@ -134,6 +137,7 @@ type searcher struct {
 	scores []float32
 	boost  [256]float32 // what the fields of a posting add to its occurrences
 
+	guessed  []queryTerm // words for those that stand nowhere
 	related  []queryTerm // the words of feedback
 	lexical  scaling     // of either side in the fusion
 	semantic scaling
@@ -287,7 +291,9 @@ func (s *searcher) question(text string) {
 		if w.joined {
 			weight *= s.joined
 		}
-		s.terms = append(s.terms, s.resolve(w.text, weight))
+		t := s.resolve(w.text, weight)
+		t.joined = w.joined
+		s.terms = append(s.terms, t)
 	}
 	if len(s.terms) > maxQueryTerms {
 		byWeight := slices.Clone(s.terms)
