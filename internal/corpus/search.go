@@ -11,7 +11,7 @@ import (
 )
 
 type searching struct {
-	Query          string    `query:"query" required:"true" minLength:"1" maxLength:"2000" doc:"What to look for, in words or as a question. What stands in quotation marks has to stand so in a passage, but for case, diacritics and punctuation."`
+	Query          string    `query:"query" required:"true" minLength:"1" maxLength:"2000" doc:"What to look for, in words or as a question."`
 	CorpusIDs      []int64   `query:"corpus_ids" maxItems:"100" doc:"Where to look, parted by commas; in all corpora that you may see when not given."`
 	DocumentIDs    []int64   `query:"document_ids" maxItems:"100" doc:"Only in these documents, parted by commas."`
 	Tags           []string  `query:"tags" maxItems:"20" doc:"Only in documents that have one of these tags, parted by commas."`
@@ -20,6 +20,7 @@ type searching struct {
 	ModifiedFrom   time.Time `query:"modified_from" doc:"Only in documents changed at this time or later."`
 	ModifiedBefore time.Time `query:"modified_before" doc:"Only in documents changed before this time."`
 	Mode           string    `query:"mode" enum:"fused,lexical,vector" default:"fused" doc:"What is compared: words, meaning (which needs an embedder), or both. Without an embedder fused is lexical."`
+	Exact          bool      `query:"exact" default:"true" doc:"What the query has in quotation marks has to stand so in a passage, but for case, diacritics and punctuation; otherwise these are words like the others."`
 	Fold           bool      `query:"fold" default:"true" doc:"Show the best of passages that say almost the same; the others are named with it."`
 	Around         int       `query:"around" minimum:"0" maximum:"5000" default:"0" doc:"Code points of the text before and after each passage that are answered with it, at most."`
 	Limit          int       `query:"limit" minimum:"1" maximum:"200" default:"10" doc:"Passages to answer."`
@@ -27,7 +28,7 @@ type searching struct {
 
 func (in *searching) find() document.Find {
 	return document.Find{
-		Query: in.Query, CorpusIDs: in.CorpusIDs, Limit: in.Limit, Side: document.Side(in.Mode), Exact: true, Fold: in.Fold, Around: in.Around,
+		Query: in.Query, CorpusIDs: in.CorpusIDs, Limit: in.Limit, Side: document.Side(in.Mode), Exact: in.Exact, Fold: in.Fold, Around: in.Around,
 		Among: document.Among{
 			IDs: in.DocumentIDs, Tags: in.Tags, CreatedFrom: in.CreatedFrom, CreatedBefore: in.CreatedBefore,
 			ModifiedFrom: in.ModifiedFrom, ModifiedBefore: in.ModifiedBefore,

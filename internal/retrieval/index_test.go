@@ -158,3 +158,36 @@ func FuzzPut(f *testing.F) {
 		}
 	})
 }
+
+// first is the encoding before extra forms were told apart.
+func first(title []string, id int64, text []string) []byte {
+	out := []byte{firstEncoding, byte(len(title) + len(text))}
+	for _, w := range append(slices.Clone(title), text...) {
+		out = append(append(out, byte(len(w))), w...)
+	}
+	number := 0
+	run := func(n int) {
+		out = append(out, byte(n))
+		for range n {
+			out = append(out, byte(number))
+			number++
+		}
+	}
+	run(len(title))
+	out = append(out, 1, byte(id), 0)
+	run(len(text))
+	return append(out, 0)
+}
+
+func TestDocumentsOfTheFirstEncodingAreStillFound(t *testing.T) {
+	t.Parallel()
+	x := NewIndex()
+	if err := x.Put(1, first([]string{"rose"}, 7, []string{"water", "can"})); err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []Query{{Text: "roses"}, {Text: "water"}, {Text: "can", Phrases: []string{"water cans"}}} {
+		if hits := find(t, q, x); len(hits) != 1 || hits[0].PieceID != 7 {
+			t.Errorf("%+v gives %+v", q, hits)
+		}
+	}
+}

@@ -83,7 +83,12 @@ func dense(r rune) bool {
 		return false
 	}
 	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul,
-		unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar) || r == 'ー'
+		unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar) || r == 'ー' || r == 'ｰ' || voicing(r)
+}
+
+// voicing tells the marks that belong to the kana before them.
+func voicing(r rune) bool {
+	return r == '\u3099' || r == '\u309A' || r == '\uFF9E' || r == '\uFF9F'
 }
 
 // joiner tells a mark that holds a compound together between two word runes.
@@ -285,6 +290,13 @@ func (a *Analyzer) pairs(text string, start, end int, fn func(Token)) {
 	prev, count := -1, 0
 	for i := start; i < end; {
 		_, n := utf8.DecodeRuneInString(text[i:])
+		for i+n < end {
+			r, more := utf8.DecodeRuneInString(text[i+n:])
+			if !voicing(r) {
+				break
+			}
+			n += more
+		}
 		if prev >= 0 {
 			if t := fold(text[prev : i+n]); t != "" {
 				fn(Token{Term: t, Start: prev, End: i + n})
