@@ -30,6 +30,7 @@ type Options struct {
 	Data string   // folder of test sets; empty: only what needs none
 	Only []string // names of parts; empty: all but the long ones
 	Exe  string   // the binary under test
+	Env  []string // more settings for it, where a set is ranked
 	// Postgres are two empty databases of an ordinary role, for what is measured on both
 	// engines; empty: only SQLite.
 	Postgres [2]string
@@ -49,8 +50,8 @@ var parts = []part{
 	{name: "start", run: start},
 	{name: "get", run: get},
 	{name: "stream", run: stream},
-	{name: "scifact", data: "scifact", run: ranking("scifact", "nDCG@10 ≥ .69, Recall@100 ≥ .93")},
-	{name: "cranfield", data: "cranfield", run: ranking("cranfield", "nDCG@10 ≥ .52")},
+	{name: "scifact", data: "scifact", run: ranking("scifact", "nDCG@10 ≥ .71, Recall@100 ≥ .94")},
+	{name: "cranfield", data: "cranfield", run: ranking("cranfield", "nDCG@10 ≥ .53")},
 	{name: "xquad", data: "xquad_en", run: answers},
 	{name: "docs", data: "docs", run: documents},
 	{name: "pii", data: "pii", run: personalData},
@@ -92,7 +93,11 @@ func Run(ctx context.Context, o Options) error {
 		rows = append(rows, got...)
 	}
 	fmt.Fprintf(o.Out, "machine: %s, %d cores, %s, %s %s/%s\n\n", cpu(), runtime.NumCPU(), memory(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	w := tabwriter.NewWriter(o.Out, 0, 4, 2, ' ', 0)
+	return table(o.Out, rows)
+}
+
+func table(out io.Writer, rows []Row) error {
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "WHAT\tFIGURE\tGOAL\tYARDSTICK, SAME RUN")
 	for _, r := range rows {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.What, r.Figure, r.Goal, r.Yardstick)

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ type product struct {
 	*process
 	agent, corpus int64
 	ids           map[int64]string // document → id in the set
+	mode          string           // of search; empty: as the product does it
 }
 
 // newProduct makes an agent with an empty corpus on a running server.
@@ -112,7 +114,8 @@ func (p *product) Search(ctx context.Context, question string, k int) ([]string,
 		Passages []struct {
 			DocumentID int64 `json:"document_id"`
 		} `json:"passages"`
-	}](ctx, p.process, "GET", fmt.Sprintf("/api/v2/corpora/search?corpus_ids=%d&limit=%d&query=%s", p.corpus, min(2*k, 200), url.QueryEscape(question)), nil)
+	}](ctx, p.process, "GET", fmt.Sprintf("/api/v2/corpora/search?corpus_ids=%d&limit=%d&fold=false&exact=false&mode=%s&query=%s",
+		p.corpus, min(2*k, 200), cmp.Or(p.mode, "fused"), url.QueryEscape(question)), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -146,33 +149,64 @@ func (p *product) Answer(ctx context.Context, question string) (eval.Answered, e
 // ranking measures a set through the product, beside plain BM25.
 func ranking(name, goal string) func(context.Context, Options) ([]Row, error) {
 	return func(ctx context.Context, o Options) ([]Row, error) {
-		set, err := eval.Load(filepath.Join(o.Data, name), "")
-		if err != nil {
-			return nil, err
+		rows, err := rank(ctx, o, filepath.Join(o.Data, name), "")
+		if err == nil {
+			rows[0].Goal = goal
 		}
-		p, err := launch(ctx, o.Exe)
-		if err != nil {
-			return nil, err
-		}
-		defer p.stop()
-		e, err := newProduct(ctx, p)
-		if err != nil {
-			return nil, err
-		}
-		r, err := eval.Rank(ctx, set, e)
-		if err != nil {
-			return nil, err
-		}
-		plain, err := eval.Rank(ctx, set, eval.PlainBM25())
-		if err != nil {
-			return nil, err
-		}
-		return []Row{
-			{name + ", nDCG@10 and Recall@100", fmt.Sprintf("%.3f, %.3f", r.NDCG10, r.Recall100), goal, fmt.Sprintf("plain BM25 %.3f, %.3f", plain.NDCG10, plain.Recall100)},
-			{name + ", ingest", fmt.Sprintf("%.0f documents/s", float64(r.Documents)/r.Ingest.Seconds()), "", ""},
-			{name + ", one search over HTTP", ms(r.Median), "", fmt.Sprintf("99th percentile %s", ms(r.P99))},
-		}, nil
+		return rows, err
 	}
+}
+
+// rank measures the set in a folder: a row for the product as it searches, and
+// when it has an embedder one for either side alone.
+func rank(ctx context.Context, o Options, dir, part string) ([]Row, error) {
+	set, err := eval.Load(dir, part)
+	if err != nil {
+		return nil, err
+	}
+	p, err := launch(ctx, o.Exe, o.Env...)
+	if err != nil {
+		return nil, err
+	}
+	defer p.stop()
+	e, err := newProduct(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	r, err := eval.Rank(ctx, set, e)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := eval.Rank(ctx, set, eval.PlainBM25())
+	if err != nil {
+		return nil, err
+	}
+	figures := func(r eval.Ranking) string { return fmt.Sprintf("%.4f, %.4f, %.4f", r.NDCG10, r.Recall100, r.MRR) }
+	what := set.Name + ", nDCG@10, Recall@100, MRR"
+	rows := []Row{{what, figures(r), "", "plain BM25 " + figures(plain)}}
+	e.mode = "vector"
+	if _, err := e.Search(ctx, "which sides are there", 1); err == nil {
+		rows[0].What += ", fused"
+		for _, e.mode = range []string{"lexical", "vector"} {
+			one, err := eval.Ask(ctx, set, e)
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, Row{what + ", " + e.mode, figures(one), "less than fused", ""})
+		}
+	}
+	return append(rows,
+		Row{set.Name + ", ingest", fmt.Sprintf("%.0f documents/s", float64(r.Documents)/r.Ingest.Seconds()), "", ""},
+		Row{set.Name + ", one search over HTTP", ms(r.Median), "", fmt.Sprintf("99th percentile %s", ms(r.P99))}), nil
+}
+
+// Evaluate measures the ranking of a test set through the product and prints the table.
+func Evaluate(ctx context.Context, o Options, part string) error {
+	rows, err := rank(ctx, o, o.Data, part)
+	if err == nil {
+		err = table(o.Out, rows)
+	}
+	return err
 }
 
 // answers measures the offline answerer through the product.

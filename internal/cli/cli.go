@@ -34,6 +34,7 @@ type commands struct {
 	Models  models       `cmd:"" help:"Models on this machine that turn text into vectors."`
 	Doctor  doctor       `cmd:"" help:"Tell what is configured, what is missing, and what to do."`
 	Bench   benchmark    `cmd:"" help:"Measure this build on this machine, and print the figures beside their yardsticks."`
+	Eval    evaluate     `cmd:"" help:"Measure quality on a test set."`
 	Peer    benchPeer    `cmd:"" name:"bench-peer" hidden:"" help:"Serve standard input to every request; the yardstick of bench."`
 	OpenAPI openapi      `cmd:"" name:"openapi" help:"Print the description of all operations."`
 	Version version      `cmd:"" help:"Print the version."`

@@ -2,6 +2,7 @@ package corpus
 
 import (
 	"context"
+	"time"
 
 	"atrium/internal/api"
 	"atrium/internal/authz"
@@ -10,9 +11,29 @@ import (
 )
 
 type searching struct {
-	Query     string  `query:"query" required:"true" minLength:"1" maxLength:"2000" doc:"What to look for, in words or as a question."`
-	CorpusIDs []int64 `query:"corpus_ids" maxItems:"100" doc:"Where to look, parted by commas; in all corpora that you may see when not given."`
-	Limit     int     `query:"limit" minimum:"1" maximum:"200" default:"10" doc:"Passages to answer."`
+	Query          string    `query:"query" required:"true" minLength:"1" maxLength:"2000" doc:"What to look for, in words or as a question."`
+	CorpusIDs      []int64   `query:"corpus_ids" maxItems:"100" doc:"Where to look, parted by commas; in all corpora that you may see when not given."`
+	DocumentIDs    []int64   `query:"document_ids" maxItems:"100" doc:"Only in these documents, parted by commas."`
+	Tags           []string  `query:"tags" maxItems:"20" doc:"Only in documents that have one of these tags, parted by commas."`
+	CreatedFrom    time.Time `query:"created_from" doc:"Only in documents added at this time or later."`
+	CreatedBefore  time.Time `query:"created_before" doc:"Only in documents added before this time."`
+	ModifiedFrom   time.Time `query:"modified_from" doc:"Only in documents changed at this time or later."`
+	ModifiedBefore time.Time `query:"modified_before" doc:"Only in documents changed before this time."`
+	Mode           string    `query:"mode" enum:"fused,lexical,vector" default:"fused" doc:"What is compared: words, meaning (which needs an embedder), or both. Without an embedder fused is lexical."`
+	Exact          bool      `query:"exact" default:"true" doc:"What the query has in quotation marks has to stand so in a passage, but for case, diacritics and punctuation; otherwise these are words like the others."`
+	Fold           bool      `query:"fold" default:"true" doc:"Show the best of passages that say almost the same; the others are named with it."`
+	Around         int       `query:"around" minimum:"0" maximum:"5000" default:"0" doc:"Code points of the text before and after each passage that are answered with it, at most."`
+	Limit          int       `query:"limit" minimum:"1" maximum:"200" default:"10" doc:"Passages to answer."`
+}
+
+func (in *searching) find() document.Find {
+	return document.Find{
+		Query: in.Query, CorpusIDs: in.CorpusIDs, Limit: in.Limit, Side: document.Side(in.Mode), Exact: in.Exact, Fold: in.Fold, Around: in.Around,
+		Among: document.Among{
+			IDs: in.DocumentIDs, Tags: in.Tags, CreatedFrom: in.CreatedFrom, CreatedBefore: in.CreatedBefore,
+			ModifiedFrom: in.ModifiedFrom, ModifiedBefore: in.ModifiedBefore,
+		},
+	}
 }
 
 // FoundList is the answer to a search.
@@ -22,58 +43,98 @@ type FoundList struct {
 
 // Found is a piece of a document that bears on a question, with its score.
 type Found struct {
-	DocumentID int64   `json:"document_id"`
-	CorpusID   int64   `json:"corpus_id"`
-	Version    int     `json:"version" doc:"Number of the document's version."`
-	Title      string  `json:"title" doc:"The document's name."`
-	Heading    string  `json:"heading" doc:"The headings above, outermost first, joined by ' > '."`
-	Page       int     `json:"page" doc:"0 when the format has no pages."`
-	Start      int     `json:"start" doc:"Where it begins, in code points of the version's text."`
-	End        int     `json:"end" doc:"Where it ends, exclusive."`
-	Text       string  `json:"text"`
-	Score      float64 `json:"score" doc:"What passages are ordered by; comparable within one search only."`
-	Lexical    float64 `json:"lexical" doc:"Its part by words; 0 when none matched."`
-	Vector     float64 `json:"vector" doc:"Its part by meaning, a cosine; 0 without an embedder."`
-	Coverage   float64 `json:"coverage" doc:"The share, 0 to 1, of the question's weight that it holds."`
-	Terms      []Term  `json:"terms" nullable:"false" doc:"The question's words as they were compared."`
+	DocumentID int64    `json:"document_id"`
+	CorpusID   int64    `json:"corpus_id"`
+	Version    int      `json:"version" doc:"Number of the document's version."`
+	Title      string   `json:"title" doc:"The document's name."`
+	Heading    string   `json:"heading" doc:"The headings above, outermost first, joined by ' > '."`
+	Page       int      `json:"page" doc:"0 when the format has no pages."`
+	Start      int      `json:"start" doc:"Where it begins, in code points of the version's text."`
+	End        int      `json:"end" doc:"Where it ends, exclusive."`
+	Text       string   `json:"text"`
+	Score      float64  `json:"score" doc:"What passages are ordered by; comparable within one search only."`
+	Lexical    float64  `json:"lexical" doc:"By words; 0 when none matched."`
+	Vector     float64  `json:"vector" doc:"By meaning, a cosine; 0 without an embedder."`
+	Parts      Parts    `json:"parts"`
+	Coverage   float64  `json:"coverage" doc:"The share, 0 to 1, of the question's weight that it holds."`
+	Terms      []Term   `json:"terms" nullable:"false" doc:"The question's words as they were compared."`
+	Related    []string `json:"related" nullable:"false" doc:"Words of the best passages that this one has too, as they were compared."`
+	Before     string   `json:"before" doc:"The text before it, as far as around asks for."`
+	After      string   `json:"after" doc:"The text after it, as far as around asks for."`
+	Duplicates []Double `json:"duplicates" nullable:"false" doc:"Passages that say almost the same and are not listed themselves, best first."`
 }
 
-// Term is a word of the question and whether a passage has it.
+// Parts are what the score of a passage is the sum of.
+type Parts struct {
+	Words      float64 `json:"words" doc:"Of lexical: the question's words in the text."`
+	Titles     float64 `json:"titles" doc:"Of lexical: what the title and the headings add to that."`
+	Neighbours float64 `json:"neighbours" doc:"Of lexical: words that stand in the passages before and after."`
+	Near       float64 `json:"near" doc:"Of lexical: words that stand together as in the question."`
+	Related    float64 `json:"related" doc:"Of lexical: words that the best passages share."`
+	Lexical    float64 `json:"lexical" doc:"Of the score: the share of lexical; 0 when no vectors were compared."`
+	Vector     float64 `json:"vector" doc:"Of the score: the share of vector; 0 when no vectors were compared."`
+}
+
+// Term is a word of the question and what it did for a passage.
 type Term struct {
 	Text   string  `json:"text" doc:"Folded and stemmed."`
 	Weight float64 `json:"weight" doc:"How rare it is in the corpora searched."`
-	Found  bool    `json:"found"`
+	Found  bool    `json:"found" doc:"Stands in the text, the title or the headings."`
+	Times  int     `json:"times" doc:"How often it stands in the text."`
+	Score  float64 `json:"score" doc:"What it adds to lexical, with title, headings and the passages beside."`
 }
 
-// Search finds passages in corpora that the caller sees: those named, of which
-// an unknown one is a 404, or all but attachments.
-func (s *Corpora) Search(ctx context.Context, sc authz.Scope, query string, ids []int64, limit int) (FoundList, error) {
-	for _, id := range ids {
+// Double is a passage that says what another one does.
+type Double struct {
+	DocumentID int64  `json:"document_id"`
+	CorpusID   int64  `json:"corpus_id"`
+	Version    int    `json:"version" doc:"Number of the document's version."`
+	Title      string `json:"title" doc:"The document's name."`
+	Page       int    `json:"page" doc:"0 when the format has no pages."`
+	Start      int    `json:"start" doc:"Where it begins, in code points of the version's text."`
+	End        int    `json:"end" doc:"Where it ends, exclusive."`
+}
+
+// Search finds passages in corpora that the caller sees: those named, or all
+// but attachments. An unknown corpus or document is a 404.
+func (s *Corpora) Search(ctx context.Context, sc authz.Scope, f document.Find) (FoundList, error) {
+	for _, id := range f.CorpusIDs {
 		if _, err := s.Visible(ctx, s.db, sc, id, authz.View); err != nil {
 			return FoundList{}, err
 		}
 	}
-	if len(ids) == 0 {
+	if err := s.documents.Known(ctx, sc, f.Among.IDs); err != nil {
+		return FoundList{}, err
+	}
+	if len(f.CorpusIDs) == 0 {
 		where, args := sc.Among(authz.View, authz.Corpus, "c")
 		var err error
-		if ids, err = db.All[int64](ctx, s.db, `SELECT c.id FROM corpus c WHERE c.is_deleted = FALSE AND c.corpus_type = 'document' AND `+where, args...); err != nil {
+		if f.CorpusIDs, err = db.All[int64](ctx, s.db, `SELECT c.id FROM corpus c WHERE c.is_deleted = FALSE AND c.corpus_type = 'document' AND `+where, args...); err != nil {
 			return FoundList{}, err
 		}
 	}
-	hits, err := s.documents.Search(ctx, sc, document.Find{Query: query, CorpusIDs: ids, Limit: limit})
+	hits, err := s.documents.Search(ctx, sc, f)
 	out := FoundList{Passages: make([]Found, len(hits))}
 	for i, h := range hits {
-		p := Found{
-			DocumentID: h.DocumentID, CorpusID: h.CorpusID, Version: h.Version, Title: h.Title, Heading: h.Heading,
-			Start: h.Start, End: h.End, Text: h.Text, Score: h.Score, Lexical: h.Lexical, Vector: h.Vector, Coverage: h.Coverage,
-			Terms: make([]Term, len(h.Terms)), Page: h.Page,
-		}
-		for j, t := range h.Terms {
-			p.Terms[j] = Term{t.Text, t.Weight, t.Found}
-		}
-		out.Passages[i] = p
+		out.Passages[i] = found(h)
 	}
 	return out, err
+}
+
+func found(h document.Passage) Found {
+	p := Found{
+		DocumentID: h.DocumentID, CorpusID: h.CorpusID, Version: h.Version, Title: h.Title, Heading: h.Heading, Page: h.Page,
+		Start: h.Start, End: h.End, Text: h.Text, Score: h.Score, Lexical: h.Lexical, Vector: h.Vector, Parts: Parts(h.Parts),
+		Coverage: h.Coverage, Terms: make([]Term, len(h.Terms)), Related: append([]string{}, h.Related...),
+		Before: h.Before, After: h.After, Duplicates: make([]Double, len(h.Doubles)),
+	}
+	for i, t := range h.Terms {
+		p.Terms[i] = Term(t)
+	}
+	for i, d := range h.Doubles {
+		p.Duplicates[i] = Double{d.DocumentID, d.CorpusID, d.Version, d.Title, d.Page, d.Start, d.End}
+	}
+	return p
 }
 
 func (s *Corpora) mountSearch(a *api.API) {
@@ -81,6 +142,6 @@ func (s *Corpora) mountSearch(a *api.API) {
 		Doc:   "The passages that an agent would be given for a question, best first, each with the parts of its score.",
 		Needs: authz.To(authz.Use, authz.Corpus)},
 		func(ctx context.Context, in *searching) (FoundList, error) {
-			return s.Search(ctx, authz.From(ctx), in.Query, in.CorpusIDs, in.Limit)
+			return s.Search(ctx, authz.From(ctx), in.find())
 		})
 }

@@ -97,7 +97,7 @@ func (s *Documents) Passage(ctx context.Context, sc authz.Scope, id int64, versi
 	to := t.byteAt(from, start, end)
 	p := Place{
 		DocumentID: v.DocumentID, Version: v.Number, Title: v.Name, Start: start, End: end, AccessURL: s.CitationURL(v.ID, v.Name),
-		Before: tail(t.text[:from]), Quote: t.text[from:to], After: head(t.text[to:]),
+		Before: tail(t.text[:from], around), Quote: t.text[from:to], After: head(t.text[to:], around),
 	}
 	if m := t.markAt(start); m != nil {
 		p.Heading = m.Heading
@@ -247,11 +247,11 @@ func (t *versionText) markAt(point int) *mark {
 }
 
 // tail and head are what is shown beside a quote, cut at a word.
-func tail(s string) string {
+func tail(s string, points int) string {
 	n := 0
 	for i := len(s); i > 0; n++ {
 		_, size := utf8.DecodeLastRuneInString(s[:i])
-		if i -= size; n >= around {
+		if i -= size; n >= points {
 			cut := s[i:]
 			if j := strings.IndexFunc(cut, unicode.IsSpace); j >= 0 && j < len(cut)/2 {
 				cut = cut[j:]
@@ -262,10 +262,10 @@ func tail(s string) string {
 	return s
 }
 
-func head(s string) string {
+func head(s string, points int) string {
 	n := 0
 	for i := range s {
-		if n >= around {
+		if n >= points {
 			cut := s[:i]
 			if j := strings.LastIndexFunc(cut, unicode.IsSpace); j > len(cut)/2 {
 				cut = cut[:j]

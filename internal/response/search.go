@@ -84,7 +84,7 @@ func (r *run) search(ctx context.Context, query string) ([]Passage, error) {
 	if r.offline() {
 		limit = min(limit, offlinePassages)
 	}
-	found, err := r.s.Documents.Search(ctx, r.sc, document.Find{Query: query, CorpusIDs: idsOf(r.shelves), Limit: limit})
+	found, err := r.s.Documents.Search(ctx, r.sc, document.Find{Query: query, CorpusIDs: idsOf(r.shelves), Limit: limit, Fold: true})
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func passageOf(number int, f document.Passage) Passage {
 		p.Page = &f.Page
 	}
 	for _, t := range f.Terms {
-		p.Terms = append(p.Terms, Term(t))
+		p.Terms = append(p.Terms, Term{t.Text, t.Weight, t.Found})
 	}
 	return p
 }

@@ -13,13 +13,17 @@ import (
 //
 //	version
 //	terms: count, then length and bytes of each
-//	title: count, then a term number each
+//	title
 //	pieces: count, then of each
-//	  id, heading (count, term numbers), text (count, term numbers),
+//	  id, heading, text,
 //	  dimensions (0: none), scale (float32), a component each (int16, little-endian)
 //
-// The order of words is kept, frequencies follow from it.
-const encodingVersion = 1
+// Title, heading and text are the numbers of their words in order, and those of
+// the extra forms beside them, each list with its count. Version 1 had one list.
+const (
+	encodingVersion = 2
+	firstEncoding   = 1
+)
 
 // maxTerms bounds what is indexed of one piece; a piece that split made has a few hundred.
 const maxTerms = 1 << 16
@@ -58,13 +62,14 @@ type encoder struct {
 	an      *analysis.Analyzer
 	numbers map[string]uint64
 	list    []string
-	buf     []uint64
+	words   []uint64
+	extra   []uint64
 }
 
 func (e *encoder) terms(out []byte, text string) []byte {
-	e.buf = e.buf[:0]
+	e.words, e.extra = e.words[:0], e.extra[:0]
 	e.an.Terms(text, func(t analysis.Token) {
-		if len(e.buf) == maxTerms {
+		if len(e.words)+len(e.extra) == maxTerms {
 			return
 		}
 		n, ok := e.numbers[t.Term]
@@ -73,11 +78,17 @@ func (e *encoder) terms(out []byte, text string) []byte {
 			e.numbers[t.Term] = n
 			e.list = append(e.list, t.Term)
 		}
-		e.buf = append(e.buf, n)
+		if t.Extra {
+			e.extra = append(e.extra, n)
+		} else {
+			e.words = append(e.words, n)
+		}
 	})
-	out = binary.AppendUvarint(out, uint64(len(e.buf)))
-	for _, n := range e.buf {
-		out = binary.AppendUvarint(out, n)
+	for _, list := range [2][]uint64{e.words, e.extra} {
+		out = binary.AppendUvarint(out, uint64(len(list)))
+		for _, n := range list {
+			out = binary.AppendUvarint(out, n)
+		}
 	}
 	return out
 }
@@ -98,21 +109,25 @@ func appendVector(out []byte, v []float32) []byte {
 // decoded is a document as Put needs it; numbers are indexes into terms.
 type decoded struct {
 	terms  []string
-	title  []uint32
+	title  run
 	pieces []decodedPiece
 }
 
+// run is the words of a text in order, and the extra forms of some.
+type run struct{ words, extra []uint32 }
+
 type decodedPiece struct {
 	id            int64
-	heading, text []uint32
+	heading, text run
 	vector        []int16
 	scale         float32
 }
 
 // decoder reads with one sticky error, so that the format reads as a list.
 type decoder struct {
-	b   []byte
-	bad bool
+	b       []byte
+	version uint64
+	bad     bool
 }
 
 func (d *decoder) uint() uint64 {
@@ -163,22 +178,30 @@ func (d *decoder) numbers(terms int) []uint32 {
 	return out
 }
 
+func (d *decoder) run(terms int) run {
+	r := run{words: d.numbers(terms)}
+	if d.version > firstEncoding {
+		r.extra = d.numbers(terms)
+	}
+	return r
+}
+
 func decode(b []byte) (*decoded, error) {
 	d := decoder{b: b}
-	if d.uint() != encodingVersion || d.bad {
+	if d.version = d.uint(); d.bad || d.version < firstEncoding || d.version > encodingVersion {
 		return nil, errEncoding
 	}
 	out := &decoded{terms: make([]string, d.count(1))}
 	for i := range out.terms {
 		out.terms[i] = string(d.bytes(d.count(1)))
 	}
-	out.title = d.numbers(len(out.terms))
+	out.title = d.run(len(out.terms))
 	out.pieces = make([]decodedPiece, d.count(4))
 	for i := range out.pieces {
 		p := &out.pieces[i]
 		p.id = int64(d.uint())
-		p.heading = d.numbers(len(out.terms))
-		p.text = d.numbers(len(out.terms))
+		p.heading = d.run(len(out.terms))
+		p.text = d.run(len(out.terms))
 		if dims := d.count(2); dims > 0 {
 			raw := d.bytes(4 + 2*dims)
 			if d.bad || dims > maxDimensions {

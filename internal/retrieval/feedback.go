@@ -1,14 +1,16 @@
 package retrieval
 
 import (
-	"atrium/internal/retrieval/analysis"
 	"cmp"
 	"math"
 	"slices"
+
+	"atrium/internal/retrieval/analysis"
 )
 
-// feedBack adds words that the best pieces share to the question, gently: it
-// finds what is said in other words and hardly moves what matches well.
+// feedBack adds words that the best pieces share to the question: it finds what
+// is said in other words. A piece gets of it what it lacks of the question's
+// own words, so that what matches well is hardly moved.
 func (s *searcher) feedBack() {
 	if s.feedbackPieces == 0 || len(s.terms) == 0 {
 		return
@@ -32,7 +34,7 @@ func (s *searcher) feedBack() {
 	for _, c := range top {
 		p := &s.parts[c.part]
 		terms := s.snaps[p.index].terms
-		seq = p.sequence(c.ord, seq[:0])
+		seq = p.texts.at(c.ord, seq[:0])
 		slices.Sort(seq)
 		norm := float64(s.norm[p.length[c.ord]])
 		for i := 0; i < len(seq); {
@@ -80,10 +82,20 @@ func (s *searcher) feedBack() {
 	}
 	// Where the best piece stands out the question was clear, and more words
 	// would only blur it.
-	even := top[len(top)-1].score / top[0].score
-	scale := s.feedback / resolved[0].weight * math.Pow(even, 4)
-	for _, t := range resolved {
-		t.weight *= scale
-		s.add(t, 0)
+	best := top[0].score
+	scale := s.feedback / resolved[0].weight * math.Pow(top[len(top)-1].score/best, s.clarity)
+	for i := range resolved {
+		resolved[i].weight *= scale
+		s.add(resolved[i], 0, true)
+	}
+	s.related = resolved
+	for i := range s.parts {
+		p := &s.parts[i]
+		for ord, v := range p.fed {
+			if v > 0 {
+				lack := max(0, 1-float64(p.scores[ord])/best)
+				p.fed[ord] = v * float32(lack*math.Sqrt(lack))
+			}
+		}
 	}
 }

@@ -16,7 +16,7 @@ func (s *searcher) fuse(ctx context.Context, found []candidate, v asked) ([]cand
 			continue
 		}
 		for ord := range p.pieces {
-			if p.vec.scale[ord] == 0 || !p.whole() && !p.admitted(int(p.doc[ord])) {
+			if p.vec.scale[ord] == 0 || !p.open(ord) || !p.whole() && !p.admitted(int(p.doc[ord])) {
 				continue
 			}
 			c := p.vec.coarseCosine(ord, v)
@@ -33,7 +33,8 @@ func (s *searcher) fuse(ctx context.Context, found []candidate, v asked) ([]cand
 	}
 	for _, c := range coarse {
 		if !known[place{c.part, c.ord}] {
-			c.lexical = float64(s.parts[c.part].scores[c.ord])
+			p := &s.parts[c.part]
+			c.lexical = float64(p.scores[c.ord] + p.fed[c.ord])
 			found = append(found, c)
 		}
 	}
@@ -47,15 +48,21 @@ func (s *searcher) fuse(ctx context.Context, found []candidate, v asked) ([]cand
 		top = max(top, c.lexical)
 		low, high = min(low, c.vector), max(high, c.vector)
 	}
+	s.lexical = scaling{width: top, weight: 1 - s.vector}
+	s.semantic = scaling{low: low, width: high - low, weight: s.vector}
 	for i := range found {
 		c := &found[i]
-		c.score = 0
-		if high > low {
-			c.score += s.vector * (c.vector - low) / (high - low)
-		}
-		if top > 0 {
-			c.score += (1 - s.vector) * c.lexical / top
-		}
+		c.score = s.lexical.of(c.lexical) + s.semantic.of(c.vector)
 	}
 	return found, nil
+}
+
+// scaling brings one side's scores to those of the fusion.
+type scaling struct{ low, width, weight float64 }
+
+func (x scaling) of(v float64) float64 {
+	if x.width <= 0 {
+		return 0
+	}
+	return x.weight * (v - x.low) / x.width
 }

@@ -97,7 +97,8 @@ func find(t testing.TB, q Query, in ...*Index) []Hit {
 func same(a, b []Hit) bool {
 	return slices.EqualFunc(a, b, func(a, b Hit) bool {
 		return a.PieceID == b.PieceID && a.DocumentID == b.DocumentID && a.Score == b.Score && a.Lexical == b.Lexical &&
-			a.Vector == b.Vector && a.Coverage == b.Coverage && slices.Equal(a.Terms, b.Terms)
+			a.Vector == b.Vector && a.Coverage == b.Coverage && slices.Equal(a.Terms, b.Terms) && a.Parts == b.Parts &&
+			slices.Equal(a.Related, b.Related) && slices.Equal(a.Doubles, b.Doubles)
 	})
 }
 

@@ -27,8 +27,8 @@ func TestDecodeGivesBackWhatEncodeTook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	words := func(of []uint32) (out []string) {
-		for _, n := range of {
+	words := func(of run) (out []string) {
+		for _, n := range of.words {
 			out = append(out, d.terms[n])
 		}
 		return out
@@ -56,7 +56,7 @@ func TestPutRefusesOtherBytesAndKeepsWhatItHad(t *testing.T) {
 	good := Encode("t", []Piece{{ID: 1, Text: "one two", Vector: []float32{1, 0}}})
 	for name, b := range map[string][]byte{
 		"nothing": nil, "another version": append([]byte{99}, good[1:]...), "a cut": good[:len(good)-1], "a tail": append(slices.Clone(good), 0),
-		"huge counts": {1, 0xff, 0xff, 0xff, 0xff, 0x0f},
+		"version 0": append([]byte{0}, good[1:]...), "huge counts": {2, 0xff, 0xff, 0xff, 0xff, 0x0f},
 	} {
 		if err := x.Put(1, b); !errors.Is(err, errEncoding) {
 			t.Errorf("%s: %v", name, err)
@@ -157,4 +157,37 @@ func FuzzPut(f *testing.F) {
 			t.Fatalf("got %+v", s)
 		}
 	})
+}
+
+// first is the encoding before extra forms were told apart.
+func first(title []string, id int64, text []string) []byte {
+	out := []byte{firstEncoding, byte(len(title) + len(text))}
+	for _, w := range append(slices.Clone(title), text...) {
+		out = append(append(out, byte(len(w))), w...)
+	}
+	number := 0
+	run := func(n int) {
+		out = append(out, byte(n))
+		for range n {
+			out = append(out, byte(number))
+			number++
+		}
+	}
+	run(len(title))
+	out = append(out, 1, byte(id), 0)
+	run(len(text))
+	return append(out, 0)
+}
+
+func TestDocumentsOfTheFirstEncodingAreStillFound(t *testing.T) {
+	t.Parallel()
+	x := NewIndex()
+	if err := x.Put(1, first([]string{"rose"}, 7, []string{"water", "can"})); err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []Query{{Text: "roses"}, {Text: "water"}, {Text: "can", Phrases: []string{"water cans"}}} {
+		if hits := find(t, q, x); len(hits) != 1 || hits[0].PieceID != 7 {
+			t.Errorf("%+v gives %+v", q, hits)
+		}
+	}
 }

@@ -21,7 +21,7 @@ func (s *searcher) nearness(found []candidate) {
 	for i := range found {
 		c := &found[i]
 		p := &s.parts[c.part]
-		seq = p.sequence(c.ord, seq[:0])
+		seq = p.texts.at(c.ord, seq[:0])
 		for j := range at {
 			at[j] = at[j][:0]
 		}
@@ -41,9 +41,10 @@ func (s *searcher) nearness(found []candidate) {
 				continue
 			}
 			idf := (s.terms[pr[0]].idf + s.terms[pr[1]].idf) / 2
-			c.score += s.near * idf * tf * float64(s.k1+1) / (tf + norm)
+			c.near += s.near * idf * tf * float64(s.k1+1) / (tf + norm)
 		}
-		c.lexical = c.score
+		c.lexical += c.near
+		c.score = c.lexical
 	}
 }
 

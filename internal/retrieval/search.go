@@ -18,20 +18,22 @@ type tuning struct {
 	titled         float32 // what a word in the title counts besides, in idf
 	neighbour      float32 // share of a word's score that the pieces beside get
 	joined         float64 // weight of a compound's joined form, its parts counting too
+	mistyped       float64 // weight of a word that stands for one found nowhere
 	near           float64 // weight of words standing together
 	rescored       int     // pieces that nearness is looked at for
 
 	feedbackPieces int     // best pieces that feedback reads; 0 turns it off
 	feedbackTerms  int     // words it adds at most
 	feedback       float64 // weight of its best word
+	clarity        float64 // how fast that falls the more the best piece stands out
 
 	vector     float64 // weight of the cosine in the fusion, lexical has the rest
 	candidates int     // pieces from either side that are fused
 }
 
 var tuned = tuning{
-	k1: 1.2, b: 0.7, title: 1, heading: 1, titled: 0.2, neighbour: 0.3, joined: 0.3, near: 0.3, rescored: 50,
-	feedbackPieces: 8, feedbackTerms: 12, feedback: 0.3,
+	k1: 1, b: 0.75, title: 1, heading: 1, titled: 0.2, neighbour: 0.3, joined: 0.15, mistyped: 0.6, near: 0.3, rescored: 50,
+	feedbackPieces: 12, feedbackTerms: 16, feedback: 0.7, clarity: 1,
 	vector: 0.5, candidates: 200,
 }
 
@@ -55,11 +57,15 @@ func search(ctx context.Context, in []*Index, q Query, t *tuning) ([]Hit, error)
 		return nil, ctx.Err()
 	}
 	s.question(q.Text)
-	for _, term := range s.terms {
+	if !s.narrow(q.Phrases) {
+		return nil, ctx.Err()
+	}
+	s.guess()
+	for _, term := range slices.Concat(s.terms, s.guessed) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		s.add(term, t.neighbour)
+		s.add(term, t.neighbour, false)
 	}
 	s.feedBack()
 	found := s.best(max(q.Limit, t.rescored, t.candidates))
@@ -72,7 +78,11 @@ func search(ctx context.Context, in []*Index, q Query, t *tuning) ([]Hit, error)
 		}
 	}
 	slices.SortFunc(found, rank)
-	return s.hits(found[:min(len(found), q.Limit)]), ctx.Err()
+	var doubles [][]candidate
+	if q.Fold {
+		found, doubles = s.fold(found, q.Limit)
+	}
+	return s.hits(found[:min(len(found), q.Limit)], doubles), ctx.Err()
 }
 
 // part is one segment of one index within a search.
@@ -81,7 +91,14 @@ type part struct {
 	index  int       // into searcher.snaps
 	base   int       // of its pieces among all of the search
 	admit  []bool    // a document; nil: all that live
-	scores []float32 // a piece
+	only   []uint64  // bit a piece that may be found; nil: all
+	scores []float32 // a piece, by the question's own words
+	fed    []float32 // a piece, by the words of feedback
+}
+
+// open tells whether a piece may be found.
+func (p *part) open(ord int) bool {
+	return p.only == nil || p.only[ord>>6]&(1<<(ord&63)) != 0
 }
 
 func (p *part) admitted(doc int) bool {
@@ -98,6 +115,7 @@ func (p *part) whole() bool { return p.admit == nil && p.dead == nil }
 type queryTerm struct {
 	text   string
 	weight float64 // how much the question says it: times, or feedback's share
+	joined bool    // only as the extra form of a compound
 	idf    float64
 	df     int
 	number []uint32 // a snapshot; absent where none
@@ -118,6 +136,11 @@ type searcher struct {
 	words  []string // the question's terms in order, for nearness
 	scores []float32
 	boost  [256]float32 // what the fields of a posting add to its occurrences
+
+	guessed  []queryTerm // words for those that stand nowhere
+	related  []queryTerm // the words of feedback
+	lexical  scaling     // of either side in the fusion
+	semantic scaling
 }
 
 var scorePool = sync.Pool{New: func() any { return new([]float32) }}
@@ -178,14 +201,15 @@ func newSearcher(in []*Index, allow func(int64) bool, t *tuning) *searcher {
 		s.boost[f] = t.title*float32(f&0x0F) + t.heading*float32(f>>4)
 	}
 	buf := *scorePool.Get().(*[]float32)
-	if cap(buf) < size {
-		buf = make([]float32, size)
+	if cap(buf) < 2*size {
+		buf = make([]float32, 2*size)
 	}
-	s.scores = buf[:size]
+	s.scores = buf[:2*size]
 	clear(s.scores)
 	for i := range s.parts {
 		p := &s.parts[i]
 		p.scores = s.scores[p.base : p.base+len(p.pieces)]
+		p.fed = s.scores[size+p.base : size+p.base+len(p.pieces)]
 	}
 	return s
 }
@@ -267,7 +291,9 @@ func (s *searcher) question(text string) {
 		if w.joined {
 			weight *= s.joined
 		}
-		s.terms = append(s.terms, s.resolve(w.text, weight))
+		t := s.resolve(w.text, weight)
+		t.joined = w.joined
+		s.terms = append(s.terms, t)
 	}
 	if len(s.terms) > maxQueryTerms {
 		byWeight := slices.Clone(s.terms)
@@ -282,7 +308,7 @@ func (s *searcher) question(text string) {
 
 // add adds a term's BM25F to the scores, and the share aside of it to those on
 // either side in the same document, since what stands across a cut counts for both.
-func (s *searcher) add(t queryTerm, aside float32) {
+func (s *searcher) add(t queryTerm, aside float32, fed bool) {
 	if t.df == 0 {
 		return
 	}
@@ -290,6 +316,9 @@ func (s *searcher) add(t queryTerm, aside float32) {
 	for i, list := range t.lists {
 		p := &s.parts[i]
 		scores, length, doc := p.scores, p.length, p.doc
+		if fed {
+			scores = p.fed
+		}
 		whole := p.whole()
 		for j, post := range list {
 			o, d := int(post.ord), doc[post.ord]
@@ -323,6 +352,7 @@ type candidate struct {
 	id        int64
 	score     float64
 	lexical   float64
+	near      float64 // part of lexical
 	vector    float64
 }
 
@@ -341,7 +371,8 @@ func (s *searcher) best(n int) []candidate {
 	for i := range s.parts {
 		p := &s.parts[i]
 		for ord, v := range p.scores {
-			if v <= 0 || len(h) == n && float64(v) < h[0].score {
+			v += p.fed[ord]
+			if v <= 0 || len(h) == n && float64(v) < h[0].score || !p.open(ord) {
 				continue
 			}
 			h = h.offer(candidate{part: i, ord: ord, id: p.pieces[ord], score: float64(v), lexical: float64(v)}, n)
@@ -385,32 +416,4 @@ func (h heap) offer(c candidate, n int) heap {
 		i = down
 	}
 	return h
-}
-
-// hits explains what was found.
-func (s *searcher) hits(found []candidate) []Hit {
-	out := make([]Hit, len(found))
-	all := 0.0
-	for _, t := range s.terms {
-		all += t.idf
-	}
-	terms := make([]Term, len(found)*len(s.terms))
-	for i, c := range found {
-		p := &s.parts[c.part]
-		h := Hit{PieceID: c.id, DocumentID: p.docs[p.doc[c.ord]], Score: c.score, Lexical: c.lexical, Vector: c.vector}
-		h.Terms, terms = terms[:len(s.terms):len(s.terms)], terms[len(s.terms):]
-		has := 0.0
-		for j, t := range s.terms {
-			_, ok := slices.BinarySearchFunc(t.lists[c.part], c.ord, func(p posting, ord int) int { return int(p.ord) - ord })
-			h.Terms[j] = Term{Text: t.text, Weight: t.idf, Found: ok}
-			if ok {
-				has += t.idf
-			}
-		}
-		if all > 0 {
-			h.Coverage = has / all
-		}
-		out[i] = h
-	}
-	return out
 }

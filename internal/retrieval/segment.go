@@ -32,26 +32,44 @@ type segment struct {
 	offs  []uint32
 	posts []posting
 
-	// The text of each piece as term numbers in order, uvarints.
-	seqOff []uint32
-	seq    []byte
+	titles   sequences // of each document
+	headings sequences // of each piece
+	texts    sequences // of each piece
 
 	vec vectors
 }
 
 const maxLength = 2047
 
-func (s *segment) postings(term uint32) []posting {
-	i, ok := slices.BinarySearch(s.terms, term)
-	if !ok {
-		return nil
-	}
-	return s.posts[s.offs[i]:s.offs[i+1]]
+// sequences are words in order, as term numbers in uvarints.
+type sequences struct {
+	ends  []uint32
+	bytes []byte
 }
 
-// sequence appends the terms of a piece's text in order.
-func (s *segment) sequence(ord int, out []uint32) []uint32 {
-	b := s.seq[s.seqOff[ord]:s.seqOff[ord+1]]
+func (q *sequences) add(words, number []uint32) {
+	for _, w := range words {
+		q.bytes = binary.AppendUvarint(q.bytes, uint64(number[w]))
+	}
+	q.ends = append(q.ends, uint32(len(q.bytes)))
+}
+
+func (q *sequences) raw(i int) []byte {
+	from := uint32(0)
+	if i > 0 {
+		from = q.ends[i-1]
+	}
+	return q.bytes[from:q.ends[i]]
+}
+
+func (q *sequences) copy(from *sequences, i int) {
+	q.bytes = append(q.bytes, from.raw(i)...)
+	q.ends = append(q.ends, uint32(len(q.bytes)))
+}
+
+// at appends the words of the i-th to out.
+func (q *sequences) at(i int, out []uint32) []uint32 {
+	b := q.raw(i)
 	for len(b) > 0 {
 		if c := b[0]; c < 0x80 {
 			out = append(out, uint32(c))
@@ -65,9 +83,19 @@ func (s *segment) sequence(ord int, out []uint32) []uint32 {
 	return out
 }
 
+func (q *sequences) size() int { return 4*len(q.ends) + len(q.bytes) }
+
+func (s *segment) postings(term uint32) []posting {
+	i, ok := slices.BinarySearch(s.terms, term)
+	if !ok {
+		return nil
+	}
+	return s.posts[s.offs[i]:s.offs[i+1]]
+}
+
 func (s *segment) bytes() int64 {
 	return int64(8*len(s.docs) + 2*len(s.starts) + 8*len(s.pieces) + 2*len(s.doc) + 2*len(s.length) +
-		4*len(s.terms) + 4*len(s.offs) + 4*len(s.posts) + 4*len(s.seqOff) + len(s.seq) + s.vec.bytes())
+		4*len(s.terms) + 4*len(s.offs) + 4*len(s.posts) + s.titles.size() + s.headings.size() + s.texts.size() + s.vec.bytes())
 }
 
 // newSegment indexes pieces of one document; number gives a term's number in the index.
@@ -78,8 +106,8 @@ func newSegment(docID int64, d *decoded, pieces []decodedPiece, number []uint32)
 		pieces: make([]int64, len(pieces)),
 		doc:    make([]uint16, len(pieces)),
 		length: make([]uint16, len(pieces)),
-		seqOff: make([]uint32, 1, len(pieces)+1),
 	}
+	s.titles.add(d.title.words, number)
 	type entry struct {
 		term uint32
 		posting
@@ -88,22 +116,21 @@ func newSegment(docID int64, d *decoded, pieces []decodedPiece, number []uint32)
 	counts := map[uint32]posting{}
 	for ord, p := range pieces {
 		clear(counts)
-		for _, t := range p.text {
+		for _, t := range slices.Concat(p.text.words, p.text.extra) {
 			c := counts[t]
 			if c.body < math.MaxUint8 {
 				c.body++
 			}
 			counts[t] = c
-			s.seq = binary.AppendUvarint(s.seq, uint64(number[t]))
 		}
-		for _, t := range d.title {
+		for _, t := range slices.Concat(d.title.words, d.title.extra) {
 			c := counts[t]
 			if c.fields&0x0F < 0x0F {
 				c.fields++
 			}
 			counts[t] = c
 		}
-		for _, t := range p.heading {
+		for _, t := range slices.Concat(p.heading.words, p.heading.extra) {
 			c := counts[t]
 			if c.fields>>4 < 0x0F {
 				c.fields += 0x10
@@ -115,9 +142,10 @@ func newSegment(docID int64, d *decoded, pieces []decodedPiece, number []uint32)
 			all = append(all, entry{number[t], c})
 		}
 		s.pieces[ord] = p.id
-		s.length[ord] = uint16(min(len(p.text), maxLength))
+		s.length[ord] = uint16(min(len(p.text.words), maxLength))
 		s.total += int64(s.length[ord])
-		s.seqOff = append(s.seqOff, uint32(len(s.seq)))
+		s.headings.add(p.heading.words, number)
+		s.texts.add(p.text.words, number)
 	}
 	slices.SortFunc(all, func(a, b entry) int {
 		if a.term != b.term {
@@ -140,20 +168,20 @@ func newSegment(docID int64, d *decoded, pieces []decodedPiece, number []uint32)
 
 // merge joins segments without the documents that died in them.
 func merge(in []view) *segment {
-	out := &segment{starts: []uint16{0}, seqOff: []uint32{0}, offs: []uint32{0}}
+	out := &segment{starts: []uint16{0}, offs: []uint32{0}}
 	const gone = math.MaxUint16
 	moved := make([][]uint16, len(in)) // ordinal before → after
-	nTerms, nPosts, nSeq, nPieces := 0, 0, 0, 0
+	nTerms, nPosts, nText, nPieces := 0, 0, 0, 0
 	for _, v := range in {
 		nTerms = max(nTerms, len(v.terms))
 		nPosts += len(v.posts)
-		nSeq += len(v.seq)
+		nText += len(v.texts.bytes)
 		nPieces += len(v.pieces)
 	}
 	out.pieces = make([]int64, 0, nPieces)
 	out.doc = make([]uint16, 0, nPieces)
 	out.length = make([]uint16, 0, nPieces)
-	out.seq = make([]byte, 0, nSeq)
+	out.texts = sequences{make([]uint32, 0, nPieces), make([]byte, 0, nText)}
 	out.posts = make([]posting, 0, nPosts)
 	out.terms = make([]uint32, 0, nTerms)
 	for i, v := range in {
@@ -170,10 +198,11 @@ func merge(in []view) *segment {
 				out.doc = append(out.doc, uint16(len(out.docs)))
 				out.length = append(out.length, v.length[ord])
 				out.total += int64(v.length[ord])
-				out.seq = append(out.seq, v.seq[v.seqOff[ord]:v.seqOff[ord+1]]...)
-				out.seqOff = append(out.seqOff, uint32(len(out.seq)))
+				out.headings.copy(&v.headings, int(ord))
+				out.texts.copy(&v.texts, int(ord))
 			}
 			if !dead {
+				out.titles.copy(&v.titles, d)
 				out.docs = append(out.docs, id)
 				out.starts = append(out.starts, uint16(len(out.pieces)))
 			}

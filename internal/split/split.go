@@ -42,10 +42,11 @@ type size struct {
 	limit   int // and never grows past this, unless one word is longer
 	least   int // a last piece below this joins the one before, where limit allows
 	overlap int // words of the sentence that is said again, at most
+	whole   int // a document of one section and no more words stays in one piece
 }
 
 var sizes = map[Mode]size{
-	Exhaustive: {target: 160, limit: 240, least: 60, overlap: 40},
+	Exhaustive: {target: 160, limit: 240, least: 60, overlap: 40, whole: 320},
 	Standard:   {target: 250, limit: 320, least: 80},
 	Basic:      {target: 400, limit: 500, least: 120},
 }
@@ -69,7 +70,11 @@ func Pieces(doc extract.Document, mode Mode) (string, []Piece) {
 	}
 	text, units := units(doc, sz.limit)
 	c := cutter{text: text, doc: doc, size: sz, tables: tables(doc)}
-	for _, section := range sections(doc, units, sz) {
+	parts := sections(doc, units, sz)
+	if len(parts) == 1 && wordsOf(parts[0]) <= sz.whole {
+		c.size.limit = max(sz.limit, sz.whole)
+	}
+	for _, section := range parts {
 		c.cut(section)
 	}
 	return text, c.out
@@ -149,10 +154,7 @@ type cutter struct {
 // asks for, each about as long as the others.
 func (c *cutter) cut(us []unit) {
 	sz, doc := c.size, c.doc
-	total := 0
-	for _, u := range us {
-		total += u.words
-	}
+	total := wordsOf(us)
 	count := max(1, (total+sz.target/2)/sz.target)
 	if total <= sz.limit {
 		count = 1
@@ -181,6 +183,14 @@ func (c *cutter) cut(us []unit) {
 		}
 		c.out = append(c.out, last)
 	}
+}
+
+func wordsOf(us []unit) int {
+	n := 0
+	for _, u := range us {
+		n += u.words
+	}
+	return n
 }
 
 // fits tells whether the units from the byte start on stay within the limit.

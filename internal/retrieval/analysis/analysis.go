@@ -5,7 +5,8 @@
 // stemmed as English and Cyrillic ones as Russian; scripts written without
 // spaces, and Hangul, become overlapping pairs of characters. Compounds and
 // identifiers (T-cell, max_size, parseURL, node.js) give their parts and, as an
-// extra term, the joined form, so both spellings meet.
+// extra term, the joined form, so both spellings meet. A word such as HTTPServer
+// gives itself and, as extra terms, its parts.
 package analysis
 
 import (
@@ -20,7 +21,7 @@ import (
 type Token struct {
 	Term       string
 	Start, End int
-	Extra      bool // a joined form: its parts are terms too
+	Extra      bool // another form of what is a term already: a compound joined, an acronym parted
 	Stop       bool // a word that says nothing about the subject
 }
 
@@ -82,7 +83,12 @@ func dense(r rune) bool {
 		return false
 	}
 	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul,
-		unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar) || r == 'ー'
+		unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar) || r == 'ー' || r == 'ｰ' || voicing(r)
+}
+
+// voicing tells the marks that belong to the kana before them.
+func voicing(r rune) bool {
+	return r == '\u3099' || r == '\u309A' || r == '\uFF9E' || r == '\uFF9F'
 }
 
 // joiner tells a mark that holds a compound together between two word runes.
@@ -182,9 +188,13 @@ func (a *Analyzer) compound(text string, start, end int, fn func(Token)) {
 			s = elide(s)
 		}
 		a.emit(s, start, end, false, fn)
+		a.acronym(text, start, end, fn)
 		return
-	case single && !cut: // U.S., e.g
-		a.emit(joined(text, parts), start, end, true, fn)
+	case single && !cut: // U.S., e.g.: a word by itself, and not "us"
+		a.emit(joined(text, parts), start, end, false, func(t Token) {
+			t.Stop = false
+			fn(t)
+		})
 		return
 	}
 	for _, p := range parts {
@@ -193,10 +203,34 @@ func (a *Analyzer) compound(text string, start, end int, fn func(Token)) {
 			s = elide(s)
 		}
 		a.emit(s, p.start, p.end, false, fn)
+		a.acronym(text, p.start, p.end, fn)
 	}
-	if len(parts) <= 5 {
+	if len(parts) <= maxJoined {
 		a.emit(joined(text, parts), start, end, true, fn)
 	}
+}
+
+// maxJoined is the most parts that are joined; longer runs are lists of something.
+const maxJoined = 8
+
+// acronym emits the parts of a word like HTTPServer, whose capitals end where
+// another word begins, besides the word itself.
+func (a *Analyzer) acronym(text string, start, end int, fn func(Token)) {
+	capitals := start
+	for capitals < end && 'A' <= text[capitals] && text[capitals] <= 'Z' {
+		capitals++
+	}
+	at := capitals - 1 // the last capital begins the second word
+	if at-start < 2 || end-capitals < 3 {
+		return
+	}
+	for i := capitals; i < end; i++ {
+		if text[i] < 'a' || text[i] > 'z' {
+			return
+		}
+	}
+	a.emit(text[start:at], start, at, true, fn)
+	a.emit(text[at:end], at, end, true, fn)
 }
 
 func digitAt(text string, i int) bool {
@@ -256,6 +290,13 @@ func (a *Analyzer) pairs(text string, start, end int, fn func(Token)) {
 	prev, count := -1, 0
 	for i := start; i < end; {
 		_, n := utf8.DecodeRuneInString(text[i:])
+		for i+n < end {
+			r, more := utf8.DecodeRuneInString(text[i+n:])
+			if !voicing(r) {
+				break
+			}
+			n += more
+		}
 		if prev >= 0 {
 			if t := fold(text[prev : i+n]); t != "" {
 				fn(Token{Term: t, Start: prev, End: i + n})

