@@ -4390,6 +4390,36 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        CorpusDouble: {
+            /** Format: int64 */
+            corpus_id: number;
+            /** Format: int64 */
+            document_id: number;
+            /**
+             * Format: int64
+             * @description Where it ends, exclusive.
+             */
+            end: number;
+            /**
+             * Format: int64
+             * @description 0 when the format has no pages.
+             */
+            page: number;
+            /**
+             * Format: int64
+             * @description Where it begins, in code points of the version's text.
+             */
+            start: number;
+            /** @description The document's name. */
+            title: string;
+            /**
+             * Format: int64
+             * @description Number of the document's version.
+             */
+            version: number;
+        } & {
+            [key: string]: unknown;
+        };
         CorpusDraft: {
             /**
              * @description document when not given; only an attachment corpus can be linked to a chat thread.
@@ -4412,6 +4442,10 @@ export interface components {
             [key: string]: unknown;
         };
         CorpusFound: {
+            /** @description The text after it, as far as around asks for. */
+            after: string;
+            /** @description The text before it, as far as around asks for. */
+            before: string;
             /** Format: int64 */
             corpus_id: number;
             /**
@@ -4421,6 +4455,8 @@ export interface components {
             coverage: number;
             /** Format: int64 */
             document_id: number;
+            /** @description Passages that say almost the same and are not listed themselves, best first. */
+            duplicates: components["schemas"]["CorpusDouble"][];
             /**
              * Format: int64
              * @description Where it ends, exclusive.
@@ -4430,7 +4466,7 @@ export interface components {
             heading: string;
             /**
              * Format: double
-             * @description Its part by words; 0 when none matched.
+             * @description By words; 0 when none matched.
              */
             lexical: number;
             /**
@@ -4438,6 +4474,9 @@ export interface components {
              * @description 0 when the format has no pages.
              */
             page: number;
+            parts: components["schemas"]["CorpusParts"];
+            /** @description Words of the best passages that this one has too, as they were compared. */
+            related: string[];
             /**
              * Format: double
              * @description What passages are ordered by; comparable within one search only.
@@ -4455,7 +4494,7 @@ export interface components {
             title: string;
             /**
              * Format: double
-             * @description Its part by meaning, a cosine; 0 without an embedder.
+             * @description By meaning, a cosine; 0 without an embedder.
              */
             vector: number;
             /**
@@ -4531,6 +4570,45 @@ export interface components {
             /** Format: int64 */
             id: number;
             last_name: string;
+        } & {
+            [key: string]: unknown;
+        };
+        CorpusParts: {
+            /**
+             * Format: double
+             * @description Of the score: the share of lexical; 0 when no vectors were compared.
+             */
+            lexical: number;
+            /**
+             * Format: double
+             * @description Of lexical: words that stand together as in the question.
+             */
+            near: number;
+            /**
+             * Format: double
+             * @description Of lexical: words that stand in the passages before and after.
+             */
+            neighbours: number;
+            /**
+             * Format: double
+             * @description Of lexical: words that the best passages share.
+             */
+            related: number;
+            /**
+             * Format: double
+             * @description Of lexical: what the title and the headings add to that.
+             */
+            titles: number;
+            /**
+             * Format: double
+             * @description Of the score: the share of vector; 0 when no vectors were compared.
+             */
+            vector: number;
+            /**
+             * Format: double
+             * @description Of lexical: the question's words in the text.
+             */
+            words: number;
         } & {
             [key: string]: unknown;
         };
@@ -4724,9 +4802,20 @@ export interface components {
             [key: string]: unknown;
         };
         CorpusTerm: {
+            /** @description Stands in the text, the title or the headings. */
             found: boolean;
+            /**
+             * Format: double
+             * @description What it adds to lexical, with title, headings and the passages beside.
+             */
+            score: number;
             /** @description Folded and stemmed. */
             text: string;
+            /**
+             * Format: int64
+             * @description How often it stands in the text.
+             */
+            times: number;
             /**
              * Format: double
              * @description How rare it is in the corpora searched.
@@ -9347,6 +9436,26 @@ export interface operations {
                 query: string;
                 /** @description Where to look, parted by commas; in all corpora that you may see when not given. */
                 corpus_ids?: number[];
+                /** @description Only in these documents, parted by commas. */
+                document_ids?: number[];
+                /** @description Only in documents that have one of these tags, parted by commas. */
+                tags?: string[];
+                /** @description Only in documents added at this time or later. */
+                created_from?: string;
+                /** @description Only in documents added before this time. */
+                created_before?: string;
+                /** @description Only in documents changed at this time or later. */
+                modified_from?: string;
+                /** @description Only in documents changed before this time. */
+                modified_before?: string;
+                /** @description What is compared: words, meaning (which needs an embedder), or both. Without an embedder fused is lexical. */
+                mode?: "fused" | "lexical" | "vector";
+                /** @description What the query has in quotation marks has to stand so in a passage, but for case, diacritics and punctuation; otherwise these are words like the others. */
+                exact?: boolean;
+                /** @description Show the best of passages that say almost the same; the others are named with it. */
+                fold?: boolean;
+                /** @description Code points of the text before and after each passage that are answered with it, at most. */
+                around?: number;
                 /** @description Passages to answer. */
                 limit?: number;
             };
