@@ -36,8 +36,8 @@ func (s *searcher) hits(found []candidate, doubles [][]candidate) []Hit {
 		if h.Parts.Related > 0 {
 			h.Related = s.shared(c)
 		}
-		if s.semantic.weight > 0 {
-			h.Parts.Lexical, h.Parts.Vector = s.lexical.of(c.lexical), s.semantic.of(c.vector)
+		if s.fused {
+			h.Parts.Lexical, h.Parts.Vector = c.words, c.meaning
 		}
 		if doubles != nil {
 			for _, d := range doubles[i] {

@@ -1,31 +1,25 @@
 package retrieval
 
-import "context"
+import (
+	"context"
+	"math"
+)
 
-// fuse mixes the cosine into the scores of the best of either side. Both parts
-// are exact for every candidate, and each is scaled to 0..1 over them, so a
+// fuse mixes the cosine into the scores of the best of either side, as a convex
+// combination of two figures that mean something by themselves. A lexical score
+// is measured by the best one there is and by what a piece would have that says
+// the whole question (by the geometric mean of the two, so that a best piece
+// with half of the question is no perfect one). A cosine is measured by how far
+// it is from that of an average piece, of 0, to that of the same text, of 1;
+// so embedders whose cosines are all high need no other weight. Neither depends
+// on which other pieces are candidates, and both are exact for each of them: a
 // piece is not punished for having been found by one side only.
 func (s *searcher) fuse(ctx context.Context, found []candidate, v asked) ([]candidate, error) {
-	coarse := make(heap, 0, s.candidates)
-	for i := range s.parts {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		p := &s.parts[i]
-		if p.vec.dims != len(v.exact) {
-			continue
-		}
-		for ord := range p.pieces {
-			if p.vec.scale[ord] == 0 || !p.open(ord) || !p.whole() && !p.admitted(int(p.doc[ord])) {
-				continue
-			}
-			c := p.vec.coarseCosine(ord, v)
-			if len(coarse) == s.candidates && float64(c) < coarse[0].score {
-				continue
-			}
-			coarse = coarse.offer(candidate{part: i, ord: ord, id: p.pieces[ord], score: float64(c)}, s.candidates)
-		}
+	coarse, mean, err := s.closest(ctx, v)
+	if err != nil || len(coarse) == 0 {
+		return found, err
 	}
+	s.fused = true
 	type place struct{ part, ord int }
 	known := make(map[place]bool, len(found))
 	for _, c := range found {
@@ -38,31 +32,58 @@ func (s *searcher) fuse(ctx context.Context, found []candidate, v asked) ([]cand
 			found = append(found, c)
 		}
 	}
-	if len(coarse) == 0 {
-		return found, nil
+	best, whole := 0.0, 0.0
+	for _, c := range found {
+		best = max(best, c.lexical)
 	}
-	top, low, high := 0.0, 1.0, -1.0
+	for _, t := range s.terms {
+		whole += t.idf * t.weight * float64(s.k1+1)
+	}
+	most := math.Sqrt(best * whole)
 	for i := range found {
 		c := &found[i]
-		c.vector = s.parts[c.part].vec.exactCosine(c.ord, v)
-		top = max(top, c.lexical)
-		low, high = min(low, c.vector), max(high, c.vector)
-	}
-	s.lexical = scaling{width: top, weight: 1 - s.vector}
-	s.semantic = scaling{low: low, width: high - low, weight: s.vector}
-	for i := range found {
-		c := &found[i]
-		c.score = s.lexical.of(c.lexical) + s.semantic.of(c.vector)
+		p := &s.parts[c.part]
+		c.vector = p.vec.exactCosine(c.ord, v)
+		c.words, c.meaning = 0, 0
+		if most > 0 {
+			c.words = (1 - s.vector) * c.lexical / most
+		}
+		if mean < 1 && p.vec.dims == len(v.exact) && p.vec.scale[c.ord] != 0 {
+			c.meaning = s.vector * (c.vector - mean) / (1 - mean)
+		}
+		c.score = c.words + c.meaning
 	}
 	return found, nil
 }
 
-// scaling brings one side's scores to those of the fusion.
-type scaling struct{ low, width, weight float64 }
+// fixed is what coarse cosines are counted in, so that the sum does not depend
+// on their order.
+const fixed = 1 << 16
 
-func (x scaling) of(v float64) float64 {
-	if x.width <= 0 {
-		return 0
+// closest gives the pieces with the highest coarse cosines, and the mean of all.
+func (s *searcher) closest(ctx context.Context, v asked) (heap, float64, error) {
+	out := make(heap, 0, s.candidates)
+	var sum, count int64
+	for i := range s.parts {
+		if err := ctx.Err(); err != nil {
+			return nil, 0, err
+		}
+		p := &s.parts[i]
+		if p.vec.dims != len(v.exact) {
+			continue
+		}
+		for ord := range p.pieces {
+			if p.vec.scale[ord] == 0 || !p.whole() && !p.admitted(int(p.doc[ord])) {
+				continue
+			}
+			c := p.vec.coarseCosine(ord, v)
+			sum += int64(c * fixed)
+			count++
+			if len(out) == s.candidates && float64(c) < out[0].score || !p.open(ord) {
+				continue
+			}
+			out = out.offer(candidate{part: i, ord: ord, id: p.pieces[ord], score: float64(c)}, s.candidates)
+		}
 	}
-	return x.weight * (v - x.low) / x.width
+	return out, float64(sum) / fixed / float64(max(1, count)) * v.unit, nil
 }

@@ -137,10 +137,9 @@ type searcher struct {
 	scores []float32
 	boost  [256]float32 // what the fields of a posting add to its occurrences
 
-	guessed  []queryTerm // words for those that stand nowhere
-	related  []queryTerm // the words of feedback
-	lexical  scaling     // of either side in the fusion
-	semantic scaling
+	guessed []queryTerm // words for those that stand nowhere
+	related []queryTerm // the words of feedback
+	fused   bool        // vectors were compared
 }
 
 var scorePool = sync.Pool{New: func() any { return new([]float32) }}
@@ -354,6 +353,8 @@ type candidate struct {
 	lexical   float64
 	near      float64 // part of lexical
 	vector    float64
+	words     float64 // what lexical and vector make of score, when fused
+	meaning   float64
 }
 
 // better orders candidates: higher score, then lower id.

@@ -102,6 +102,7 @@ func mergeVectors(in []view, moved [][]uint16, gone uint16, pieces int) vectors 
 type asked struct {
 	exact  []float32
 	coarse []int16
+	unit   float64 // what a coarse cosine is multiplied by to be a cosine
 }
 
 func ask(v []float32) (asked, bool) {
@@ -113,7 +114,7 @@ func ask(v []float32) (asked, bool) {
 		sum += float64(x) * float64(x)
 		top = max(top, math.Abs(float64(x)))
 	}
-	a := asked{exact: make([]float32, len(v)), coarse: make([]int16, len(v))}
+	a := asked{exact: make([]float32, len(v)), coarse: make([]int16, len(v)), unit: 256 * top / queryLevels / math.Sqrt(sum)}
 	for i, x := range v {
 		a.exact[i] = float32(float64(x) / math.Sqrt(sum))
 		a.coarse[i] = int16(math.Round(float64(x) / top * queryLevels))
@@ -134,7 +135,7 @@ func (v *vectors) exactCosine(ord int, a asked) float64 {
 	return sum * float64(v.scale[ord])
 }
 
-// coarseCosine orders pieces by the upper 8 bits; the factor that all share is left out.
+// coarseCosine is nearly the cosine, of the upper 8 bits, in asked's unit.
 func (v *vectors) coarseCosine(ord int, a asked) float32 {
 	return float32(dot(a.coarse, v.high[ord*v.dims:(ord+1)*v.dims])) * v.scale[ord]
 }
