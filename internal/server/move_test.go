@@ -12,7 +12,7 @@ import (
 	"atrium/internal/server/servertest"
 )
 
-func TestAServerAnswersAlikeAfterItMovedToPostgreSQL(t *testing.T) {
+func TestAServerAnswersAlikeAfterItMovedToPostgreSQL(t *testing.T) { //nolint:tparallel // one server after the other
 	t.Parallel()
 	data := t.TempDir()
 	var agent, corpus int64
