@@ -15,13 +15,13 @@ const (
 // there are n, and tells for each which others it stands for. Pieces that differ
 // in a number say different things, however alike they are.
 func (s *searcher) fold(found []candidate, n int) ([]candidate, [][]candidate) {
-	type print struct {
+	type imprint struct {
 		shingles int
 		numbers  []uint32
 	}
 	kept := make([]candidate, 0, n)
 	doubles := make([][]candidate, 0, n)
-	prints := make([]print, 0, n)
+	prints := make([]imprint, 0, n)
 	holders := map[uint64][]int{} // shingle → kept pieces that have it
 	one := s.vocabulary()
 	var seq []uint32
@@ -36,7 +36,7 @@ func (s *searcher) fold(found []candidate, n int) ([]candidate, [][]candidate) {
 				common[k]++
 			}
 		}
-		same := slices.IndexFunc(prints, func(x print) bool {
+		same := slices.IndexFunc(prints, func(x imprint) bool {
 			both := common[0]
 			common = common[1:]
 			return both > 0 && float64(both) >= alike*float64(len(own)+x.shingles-both) && slices.Equal(x.numbers, numbers)
@@ -48,7 +48,7 @@ func (s *searcher) fold(found []candidate, n int) ([]candidate, [][]candidate) {
 			for _, h := range own {
 				holders[h] = append(holders[h], len(kept))
 			}
-			kept, doubles, prints = append(kept, c), append(doubles, nil), append(prints, print{len(own), numbers})
+			kept, doubles, prints = append(kept, c), append(doubles, nil), append(prints, imprint{len(own), numbers})
 		}
 	}
 	return kept, doubles
