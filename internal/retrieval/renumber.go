@@ -24,19 +24,19 @@ func Renumber(encoded []byte, first int64) ([]byte, error) {
 		return nil, err
 	}
 	d := decoder{b: encoded}
-	d.uint()
+	d.version = d.uint()
 	for range d.count(1) {
 		d.bytes(d.count(1))
 	}
-	d.numbers(len(was.terms))
+	d.run(len(was.terms))
 	pieces := d.count(4)
 	out := make([]byte, 0, len(encoded)+4*pieces)
 	out = append(out, encoded[:len(encoded)-len(d.b)]...)
 	for i := range pieces {
 		d.uint()
 		rest := d.b
-		d.numbers(len(was.terms))
-		d.numbers(len(was.terms))
+		d.run(len(was.terms))
+		d.run(len(was.terms))
 		if dims := d.count(2); dims > 0 {
 			d.bytes(4 + 2*dims)
 		}
