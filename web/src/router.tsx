@@ -147,7 +147,13 @@ const ids = (v: unknown): number[] | undefined => {
 const search = createRoute({
   getParentRoute: () => app,
   path: '/knowledge/search',
-  validateSearch: (s): { q?: string; corpora?: number[]; limit?: number } => ({ q: text(s.q), corpora: ids(s.corpora), limit: whole(s.limit) }),
+  validateSearch: (s): { q?: string; corpora?: number[]; tags?: string; side?: 'lexical' | 'vector'; limit?: number } => ({
+    q: text(s.q),
+    corpora: ids(s.corpora),
+    tags: text(s.tags),
+    side: s.side === 'lexical' || s.side === 'vector' ? s.side : undefined,
+    limit: whole(s.limit),
+  }),
   component: lazyRouteComponent(() => import('./pages/knowledge/search'), 'SearchPage'),
 });
 

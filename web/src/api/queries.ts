@@ -25,7 +25,7 @@ export const keys = {
   documentStarters: (id: number, version: number) => ['document', id, 'starters', version] as const,
   corpusStarters: (id: number) => ['corpora', id, 'starters'] as const,
   agentStarters: (id: number) => ['agents', id, 'starters'] as const,
-  search: (question: string, corpora: readonly number[], limit: number) => ['search', question, corpora, limit] as const,
+  search: (asked: Asked) => ['search', asked] as const,
   apiKeys: ['api-keys'] as const,
   notices: ['notices'] as const,
 };
@@ -237,14 +237,31 @@ export const agentStartersQuery = (id: number) =>
   });
 
 /** The passages that an agent would be given; corpora empty are all. */
-export const searchQuery = (question: string, corpora: readonly number[], limit: number) =>
+/** A question with what narrows its search. */
+export interface Asked {
+  question: string;
+  corpora: readonly number[];
+  tags: readonly string[];
+  side: 'fused' | 'lexical' | 'vector';
+  limit: number;
+}
+
+export const searchQuery = (asked: Asked) =>
   queryOptions({
-    queryKey: keys.search(question, corpora, limit),
+    queryKey: keys.search(asked),
     queryFn: ({ signal }) =>
       take(
         api.GET('/api/v2/corpora/search', {
           signal,
-          params: { query: { query: question, limit, ...(corpora.length > 0 ? { corpus_ids: [...corpora] } : {}) } },
+          params: {
+            query: {
+              query: asked.question,
+              limit: asked.limit,
+              mode: asked.side,
+              ...(asked.corpora.length > 0 ? { corpus_ids: [...asked.corpora] } : {}),
+              ...(asked.tags.length > 0 ? { tags: [...asked.tags] } : {}),
+            },
+          },
           querySerializer: { array: { style: 'form', explode: false } },
         }),
       ),

@@ -1,6 +1,6 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
-import { ArrowLeft, CalendarClock, MoreHorizontal, Pencil, RefreshCw, TextSearch, Trash2, UsersRound } from 'lucide-react';
+import { ArrowLeft, CalendarClock, MoreHorizontal, Pencil, RefreshCw, TextSearch, Trash2, UserRoundX, UsersRound } from 'lucide-react';
 import { lazy, Suspense, useRef, useState, useSyncExternalStore } from 'react';
 import { api, take } from '../../api/client';
 import { corpusQuery, documentsQuery, keys } from '../../api/queries';
@@ -23,6 +23,7 @@ import { AddMenu, Duplicates, EmptyCorpus } from './add';
 import { DocumentPane } from './document';
 import { DocumentTable } from './documents';
 import { CorpusForm, DeleteCorpus } from './forms';
+import { Redaction } from './redaction';
 import { Schedule, Sources } from './sources';
 import { isSettled } from './steps';
 
@@ -43,7 +44,7 @@ function OneCorpus({ id }: { id: number }) {
   const { doc } = useSearch({ from: '/app/knowledge/$corpusId' });
   const wide = useWide();
   const [search, setSearch] = useState('');
-  const [editing, setEditing] = useState<'rename' | 'access' | 'schedule' | 'delete'>();
+  const [editing, setEditing] = useState<'rename' | 'access' | 'schedule' | 'redaction' | 'delete'>();
   const [deleting, setDeleting] = useState<Doc[]>();
   const [selected, setSelected] = useState<ReadonlySet<number>>(new Set());
   const scroller = useRef<HTMLDivElement>(null);
@@ -112,6 +113,10 @@ function OneCorpus({ id }: { id: number }) {
             <MenuItem onSelect={() => setEditing('schedule')}>
               <CalendarClock aria-hidden />
               {corpus.data?.refresh_enabled ? t.sources.every(corpus.data.refresh_schedule) : t.sources.schedule}
+            </MenuItem>
+            <MenuItem onSelect={() => setEditing('redaction')}>
+              <UserRoundX aria-hidden />
+              {ts.redaction.title}
             </MenuItem>
             <MenuItem danger onSelect={() => setEditing('delete')}>
               <Trash2 aria-hidden />
@@ -194,6 +199,7 @@ function OneCorpus({ id }: { id: number }) {
       {editing === 'rename' && corpus.data && <CorpusForm corpus={corpus.data} onClose={() => setEditing(undefined)} />}
       {editing === 'schedule' && corpus.data && <Schedule corpus={corpus.data} onClose={() => setEditing(undefined)} />}
       <Suspense>
+        {editing === 'redaction' && corpus.data && <Redaction corpus={corpus.data} onClose={() => setEditing(undefined)} />}
         {editing === 'access' && corpus.data && <CorpusAccess corpus={corpus.data} onClose={() => setEditing(undefined)} />}
       </Suspense>
       {editing === 'delete' && corpus.data && (

@@ -12,6 +12,7 @@ import { Button, buttonClass, IconButton } from '../../ui/button';
 import { Badge, ErrorLine, ErrorState, Skeleton } from '../../ui/state';
 import { Tags } from '../../ui/tags';
 import { Time } from '../../ui/time';
+import { replaced } from './redaction';
 import { isSettled, stepName } from './steps';
 
 const preview = 4000; // characters of the text that are shown
@@ -64,6 +65,7 @@ function Facts({ doc }: { doc: Doc }) {
     [t.corpus.pages, doc.pages ? count(doc.pages) : ''],
     [t.corpus.columns.pieces, doc.pieces ? count(doc.pieces) : ''],
     [t.corpus.version, doc.version ? count(doc.version) : ''],
+    [ts.redaction.replaced, replaced(doc.redactions ?? {})],
     [t.corpus.columns.age, <Time key="t" at={doc.created_on} />],
     [
       t.corpus.tags,

@@ -10,7 +10,7 @@ import { t } from '../../strings';
 import { ts } from '../../strings.search';
 import { Button, Tip } from '../../ui/button';
 import { cx } from '../../ui/cx';
-import { SearchInput, Select } from '../../ui/field';
+import { Input, SearchInput, Select } from '../../ui/field';
 import { Menu, MenuChoice, MenuItem, MenuLine } from '../../ui/menu';
 import { Back, Page } from '../../ui/page';
 import { EmptyState, ErrorState, Skeleton } from '../../ui/state';
@@ -18,14 +18,21 @@ import { EmptyState, ErrorState, Skeleton } from '../../ui/state';
 const s = ts.search;
 const limits = [10, 25, 50];
 
+const parted = (tags = '') =>
+  tags
+    .split(',')
+    .map((x) => x.trim())
+    .filter(Boolean);
+
 /** Where one tries questions and sees which passages come, and why. */
 export function SearchPage() {
   useTitle(s.title);
-  const { q, corpora, limit } = useSearch({ from: '/app/knowledge/search' });
-  const found = useQuery({ ...searchQuery(q ?? '', corpora ?? [], limit ?? 10), enabled: !!q, placeholderData: keepPreviousData });
+  const { q, corpora, tags, side, limit } = useSearch({ from: '/app/knowledge/search' });
+  const asked = { question: q ?? '', corpora: corpora ?? [], tags: parted(tags), side: side ?? 'fused', limit: limit ?? 10 } as const;
+  const found = useQuery({ ...searchQuery(asked), enabled: !!q, placeholderData: keepPreviousData });
   return (
     <Page title={s.title} before={<Back to="/knowledge" label={t.knowledge.title} />}>
-      <Form key={`form ${q ?? ''}`} />
+      <Form key={`form ${q ?? ''} ${tags ?? ''}`} />
       {!q && <Begin corpora={corpora ?? []} />}
       {q && found.isPending && <Skeleton rows={5} row="h-24" className="mt-6" />}
       {q && found.error && <ErrorState error={found.error} retry={() => void found.refetch()} />}
@@ -38,12 +45,13 @@ export function SearchPage() {
 
 /** The question and what narrows the search. */
 function Form() {
-  const { q, corpora = [], limit } = useSearch({ from: '/app/knowledge/search' });
+  const { q, corpora = [], tags, side, limit } = useSearch({ from: '/app/knowledge/search' });
   const navigate = useNavigate();
   const [draft, setDraft] = useState(q ?? '');
+  const [tagged, setTagged] = useState(tags ?? '');
   const submit = (e: FormEvent) => {
     e.preventDefault();
-    if (draft.trim()) void navigate({ to: '/knowledge/search', search: (was) => ({ ...was, q: draft.trim() }) });
+    if (draft.trim()) void navigate({ to: '/knowledge/search', search: (was) => ({ ...was, q: draft.trim(), tags: tagged.trim() || undefined }) });
   };
   return (
     <form role="search" onSubmit={submit} className="flex flex-col gap-2">
@@ -65,6 +73,34 @@ function Form() {
       </div>
       <div className="flex flex-wrap items-center gap-2">
         <Where chosen={corpora} onChange={(ids) => void navigate({ to: '/knowledge/search', search: (was) => ({ ...was, corpora: ids.length ? ids : undefined }), replace: true })} />
+        <div className="w-48">
+          <Select
+            aria-label={s.by}
+            value={side ?? 'fused'}
+            onChange={(e) => {
+              const chosen = e.target.value;
+              void navigate({
+                to: '/knowledge/search',
+                search: (was) => ({ ...was, side: chosen === 'lexical' || chosen === 'vector' ? chosen : undefined }),
+                replace: true,
+              });
+            }}
+          >
+            {Object.entries(s.sides).map(([value, name]) => (
+              <option key={value} value={value}>
+                {name}
+              </option>
+            ))}
+          </Select>
+        </div>
+        <Input
+          aria-label={s.tags}
+          placeholder={s.tagsPlaceholder}
+          maxLength={500}
+          value={tagged}
+          onChange={(e) => setTagged(e.target.value)}
+          className="w-52"
+        />
         <div className="w-36">
           <Select
             aria-label={s.many}
@@ -211,6 +247,9 @@ function Passage({ passage: p, rank, best }: { passage: Found; rank: number; bes
           <p dir="auto" className="mt-2 text-[0.9375rem] leading-6 whitespace-pre-wrap">
             {runs.map((r, i) => (r.hit ? <mark key={i}>{r.text}</mark> : r.text))}
           </p>
+          {(p.duplicates ?? []).length > 0 && (
+            <p className="mt-1 text-xs text-muted">{s.doubles((p.duplicates ?? []).map((d) => d.title).join(', '))}</p>
+          )}
           {long && (
             <Button small look="quiet" className="-ms-2.5 mt-1" aria-expanded={open} onClick={() => setOpen(!open)}>
               {open ? s.less : s.more}
@@ -242,6 +281,7 @@ function Why({ passage: p, best }: { passage: Found; best: { score: number; lexi
           {percent(p.coverage)}
         </Bar>
       </dl>
+      <Parts passage={p} />
       {(p.terms ?? []).length > 0 && (
         <ul aria-label={s.terms} className="flex flex-wrap gap-1">
           {(p.terms ?? []).map((x) => (
@@ -260,6 +300,31 @@ function Why({ passage: p, best }: { passage: Found; best: { score: number; lexi
         </ul>
       )}
     </div>
+  );
+}
+
+/** What the score by words is the sum of, as one bar in pieces with its legend. */
+function Parts({ passage: p }: { passage: Found }) {
+  const parts = (Object.keys(s.part) as (keyof typeof s.part)[]).map((k) => [k, Math.max(0, p.parts[k])] as const).filter(([, n]) => n > 0);
+  const sum = parts.reduce((n, [, part]) => n + part, 0);
+  if (parts.length < 2) return null;
+  return (
+    <section aria-label={s.parts} className="text-xs">
+      <div aria-hidden className="flex h-1.5 gap-px overflow-hidden rounded-full">
+        {parts.map(([k, n], i) => (
+          <span key={k} className="bg-accent" style={{ width: `${(n / sum) * 100}%`, opacity: 1 - i * 0.18 }} />
+        ))}
+      </div>
+      <ul className="mt-1 flex flex-col text-muted">
+        {parts.map(([k, n], i) => (
+          <li key={k} className="flex items-center gap-1.5">
+            <span aria-hidden className="size-2 shrink-0 rounded-full bg-accent" style={{ opacity: 1 - i * 0.18 }} />
+            <span className="grow">{s.part[k]}</span>
+            <span className="tabular-nums">{n.toPrecision(2)}</span>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 
