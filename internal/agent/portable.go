@@ -40,6 +40,7 @@ type Portable struct {
 	SampleQ1          string               `json:"sample_q1"`
 	SampleQ2          string               `json:"sample_q2"`
 	SampleQ3          string               `json:"sample_q3"`
+	Starters          []string             `json:"conversation_starters,omitempty"`
 	CachingEnabled    bool                 `json:"caching_enabled"`
 	ChunkCount        int                  `json:"chunk_count"`
 	ReactEnabled      bool                 `json:"react_enabled"`
@@ -71,8 +72,9 @@ func PortableColumns() map[string][]string {
 			"owner_id", "name", "description", "industry_area", "domain", "type", "prefix_prompt", "instructions", "access", "status", "project_id", "llm_configuration_id",
 			"model", "temperature", "language", "tags", "sample_q1", "sample_q2", "sample_q3", "caching_enabled", "chunk_count", "react_enabled", "react_max_iteration_count",
 		},
-		"agent_user":   {"user_id", "role"},
-		"agent_corpus": {"corpus_id", "is_enabled", "is_default"},
+		"agent_user":    {"user_id", "role"},
+		"agent_corpus":  {"corpus_id", "is_enabled", "is_default"},
+		"agent_starter": {"ordinal", "question"},
 	}
 }
 
@@ -98,6 +100,13 @@ func (s *Agents) Export(ctx context.Context, sc authz.Scope, id int64) (Portable
 	for _, x := range r.Instructions {
 		p.Instructions = append(p.Instructions, x.Instruction)
 	}
+	starters, err := storedStarters(ctx, s.db, r)
+	if err != nil {
+		return p, err
+	}
+	for _, x := range starters {
+		p.Starters = append(p.Starters, x.Question)
+	}
 	if p.Project, err = project.Name(ctx, s.db, sc, r.ProjectID); err != nil {
 		return p, err
 	}
@@ -122,7 +131,7 @@ func (p Portable) Check(corpora int) error {
 	switch {
 	case !known, !slices.Contains([]Access{OnlyMe, Team, Everyone, Public}, Access(p.Access)), !slices.Contains([]Status{Live, Inactive}, Status(p.Status)),
 		p.ChunkCount < 1, p.ChunkCount > 100, p.ReactMaxIteration < 1, p.ReactMaxIteration > 50, p.Temperature != nil && !(*p.Temperature >= 0 && *p.Temperature <= 2),
-		len(p.Tags) > 50, len(p.People) > 10_000, len(p.Corpora) > 10_000:
+		len(p.Tags) > 50, len(p.Starters) > maxStarters, slices.ContainsFunc(p.Starters, func(q string) bool { return len(q) > 4*500 }), len(p.People) > 10_000, len(p.Corpora) > 10_000:
 		return malformed("settings")
 	}
 	for _, x := range []struct {
@@ -205,6 +214,15 @@ func (s *Agents) Import(ctx context.Context, tx *db.Tx, sc authz.Scope, p Portab
 		return 0, nil, err
 	}
 	audit.About(ctx, id)
+	if r.ID = id; len(p.Starters) > 0 {
+		questions, err := cleanStarters(p.Starters)
+		if err == nil {
+			err = storeStarters(ctx, tx, sc, &r, questions)
+		}
+		if err != nil {
+			return 0, nil, err
+		}
+	}
 	unmet, err := s.importPeople(ctx, tx, sc, id, p)
 	missing = append(missing, unmet...)
 	if err != nil {
