@@ -54,6 +54,8 @@ var parts = []part{
 	{name: "cranfield", data: "cranfield", run: ranking("cranfield", "nDCG@10 ≥ .53")},
 	{name: "xquad", data: "xquad_en", run: answers},
 	{name: "docs", data: "docs", run: documents},
+	{name: "retrieval", run: searching(100_000, true), asked: true},
+	{name: "retrieval-million", run: searching(1_000_000, false), asked: true},
 	{name: "permission", run: onBoth(permission), asked: true},
 	{name: "sign-in", run: onBoth(flood), asked: true},
 }
