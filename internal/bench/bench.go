@@ -55,6 +55,8 @@ var parts = []part{
 	{name: "xquad", data: "xquad_en", run: answers},
 	{name: "docs", data: "docs", run: documents},
 	{name: "pii", data: "pii", run: personalData},
+	{name: "retrieval", run: searching(100_000, true), asked: true},
+	{name: "retrieval-million", run: searching(1_000_000, false), asked: true},
 	{name: "permission", run: onBoth(permission), asked: true},
 	{name: "kills", run: onBoth(killed), asked: true},
 	{name: "sign-in", run: onBoth(flood), asked: true},

@@ -41,6 +41,15 @@ func TestAFileIsUploadedPolledCitedAndDeleted(t *testing.T) {
 		h.do("ann", "GET", "/api/v2/citation/nonsense", "").want(404)
 
 		found := h.do("ann", "GET", fmt.Sprintf("/api/v2/corpora/search?query=marsupial&corpus_ids=%d", c), "").want(200, "data.passages.0.document_id", id, "data.passages.0.terms.0.found", true)
+		if words, lexical := found.at("data.passages.0.parts.words").(float64), found.at("data.passages.0.lexical").(float64); words <= 0 || words > lexical {
+			t.Errorf("the parts of %v have %v by words", lexical, words)
+		}
+		search := func(narrow string) answer { return h.do("ann", "GET", "/api/v2/corpora/search?query=marsupial&"+narrow, "") }
+		search(fmt.Sprintf("document_ids=%d&mode=lexical&fold=false&around=20&modified_from=2020-01-01T00:00:00Z", id)).want(200, "data.passages.0.document_id", id, "data.passages.0.duplicates", "[]")
+		search("created_before=2020-01-01T00:00:00Z").want(200, "data.passages", "[]")
+		search("tags=none").want(200, "data.passages", "[]")
+		search("mode=vector").want(409)
+		search("document_ids=999999").want(404)
 		start, end := found.id("data.passages.0.start"), found.id("data.passages.0.end")
 		h.do("ann", "GET", fmt.Sprintf("/api/v2/documents/%d/passage?version=1&start=%d&end=%d", id, start, end), "").want(200,
 			"data.document_id", id, "data.version", 1, "data.title", "quokka.md", "data.page", nil, "data.quote", found.at("data.passages.0.text"), "data.heading", "Quokka")
@@ -170,7 +179,8 @@ func TestADocumentsNumbersAreChecked(t *testing.T) {
 		for _, bad := range []string{`{"name": ""}`, `{"name": 1}`, `{"tags": [1]}`, `[]`, `{`} {
 			h.do("ann", "PUT", fmt.Sprintf("/api/v2/documents/%d", id), bad).want(400)
 		}
-		for _, bad := range []string{"", "query=", "query=x&limit=0", "query=x&limit=201", "query=x&corpus_ids=a"} {
+		for _, bad := range []string{"", "query=", "query=x&limit=0", "query=x&limit=201", "query=x&corpus_ids=a", "query=x&mode=guess", "query=x&around=-1",
+			"query=x&document_ids=a", "query=x&created_from=yesterday", "query=x&fold=perhaps"} {
 			h.do("ann", "GET", "/api/v2/corpora/search?"+bad, "").want(400)
 		}
 	})

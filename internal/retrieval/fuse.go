@@ -14,18 +14,18 @@ import (
 // so embedders whose cosines are all high need no other weight. Neither depends
 // on which other pieces are candidates, and both are exact for each of them: a
 // piece is not punished for having been found by one side only.
-func (s *searcher) fuse(ctx context.Context, found []candidate, v asked) ([]candidate, error) {
-	coarse, mean, err := s.closest(ctx, v)
-	if err != nil || len(coarse) == 0 {
-		return found, err
+func (s *searcher) fuse(found []candidate, v asked, by nearest) []candidate {
+	if len(by.pieces) == 0 {
+		return found
 	}
 	s.fused = true
+	mean := by.mean
 	type place struct{ part, ord int }
 	known := make(map[place]bool, len(found))
 	for _, c := range found {
 		known[place{c.part, c.ord}] = true
 	}
-	for _, c := range coarse {
+	for _, c := range by.pieces {
 		if !known[place{c.part, c.ord}] {
 			p := &s.parts[c.part]
 			c.lexical = float64(p.scores[c.ord] + p.fed[c.ord])
@@ -53,20 +53,26 @@ func (s *searcher) fuse(ctx context.Context, found []candidate, v asked) ([]cand
 		}
 		c.score = c.words + c.meaning
 	}
-	return found, nil
+	return found
 }
 
 // fixed is what coarse cosines are counted in, so that the sum does not depend
 // on their order.
 const fixed = 1 << 16
 
-// closest gives the pieces with the highest coarse cosines, and the mean of all.
-func (s *searcher) closest(ctx context.Context, v asked) (heap, float64, error) {
+// nearest are the pieces with the highest coarse cosines, and the mean of all.
+type nearest struct {
+	pieces heap
+	mean   float64
+}
+
+// closest looks at every vector; it stops with the context.
+func (s *searcher) closest(ctx context.Context, v asked) nearest {
 	out := make(heap, 0, s.candidates)
 	var sum, count int64
 	for i := range s.parts {
-		if err := ctx.Err(); err != nil {
-			return nil, 0, err
+		if ctx.Err() != nil {
+			break
 		}
 		p := &s.parts[i]
 		if p.vec.dims != len(v.exact) {
@@ -85,5 +91,5 @@ func (s *searcher) closest(ctx context.Context, v asked) (heap, float64, error) 
 			out = out.offer(candidate{part: i, ord: ord, id: p.pieces[ord], score: float64(c)}, s.candidates)
 		}
 	}
-	return out, float64(sum) / fixed / float64(max(1, count)) * v.unit, nil
+	return nearest{out, float64(sum) / fixed / float64(max(1, count)) * v.unit}
 }

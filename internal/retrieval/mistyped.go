@@ -24,13 +24,13 @@ func (s *searcher) guess() {
 		if unknown++; unknown > maxMistyped {
 			return
 		}
-		if g, ok := s.nearest(t); ok {
+		if g, ok := s.likely(t); ok {
 			s.guessed = append(s.guessed, g)
 		}
 	}
 }
 
-func (s *searcher) nearest(t queryTerm) (queryTerm, bool) {
+func (s *searcher) likely(t queryTerm) (queryTerm, bool) {
 	want := []rune(t.text)
 	limit := 1
 	if len(want) >= longMistyped {

@@ -60,6 +60,11 @@ func search(ctx context.Context, in []*Index, q Query, t *tuning) ([]Hit, error)
 	if !s.narrow(q.Phrases) {
 		return nil, ctx.Err()
 	}
+	v, vectors := ask(q.Vector)
+	closest := make(chan nearest, 1)
+	if vectors { // beside the words, which it does not depend on
+		go func() { closest <- s.closest(ctx, v) }()
+	}
 	s.guess()
 	for _, term := range slices.Concat(s.terms, s.guessed) {
 		if err := ctx.Err(); err != nil {
@@ -71,11 +76,8 @@ func search(ctx context.Context, in []*Index, q Query, t *tuning) ([]Hit, error)
 	found := s.best(max(q.Limit, t.rescored, t.candidates))
 	slices.SortFunc(found, rank)
 	s.nearness(found[:min(len(found), t.rescored)])
-	if v, ok := ask(q.Vector); ok {
-		var err error
-		if found, err = s.fuse(ctx, found, v); err != nil {
-			return nil, err
-		}
+	if vectors {
+		found = s.fuse(found, v, <-closest)
 	}
 	slices.SortFunc(found, rank)
 	var doubles [][]candidate
