@@ -44,7 +44,9 @@ func TestAFileIsUploadedPolledCitedAndDeleted(t *testing.T) {
 		if words, lexical := found.at("data.passages.0.parts.words").(float64), found.at("data.passages.0.lexical").(float64); words <= 0 || words > lexical {
 			t.Errorf("the parts of %v have %v by words", lexical, words)
 		}
-		search := func(narrow string) answer { return h.do("ann", "GET", "/api/v2/corpora/search?query=marsupial&"+narrow, "") }
+		search := func(narrow string) answer {
+			return h.do("ann", "GET", "/api/v2/corpora/search?query=marsupial&"+narrow, "")
+		}
 		search(fmt.Sprintf("document_ids=%d&mode=lexical&fold=false&around=20&modified_from=2020-01-01T00:00:00Z", id)).want(200, "data.passages.0.document_id", id, "data.passages.0.duplicates", "[]")
 		search("created_before=2020-01-01T00:00:00Z").want(200, "data.passages", "[]")
 		search("tags=none").want(200, "data.passages", "[]")
