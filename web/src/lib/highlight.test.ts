@@ -23,6 +23,7 @@ describe('highlight', () => {
   it('does not take short words or numbers for forms', () => {
     expect(isForm('it', 'i')).toBe(false);
     expect(isForm('2024', '202')).toBe(false);
+    expect(isForm('address', 'add')).toBe(false);
   });
   it('finds where the first hit stands', () => {
     expect(firstHit(highlight('one two three', ['two']))).toBe(4);

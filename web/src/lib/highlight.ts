@@ -21,7 +21,7 @@ export function isForm(text: string, stem: string): boolean {
   if (s.length < 3 || /\d/.test(s)) return false;
   let same = 0;
   while (same < w.length && w[same] === s[same]) same++;
-  return same >= s.length - (s.length > 4 ? 1 : 0) && w.length - same <= 4;
+  return same >= s.length - (s.length > 4 ? 1 : 0) && w.length - same <= (s.length > 4 ? 4 : 3);
 }
 
 /** Parts a text into runs, so that the words that were found can be marked. */

@@ -73,7 +73,7 @@ function Form() {
       </div>
       <div className="flex flex-wrap items-center gap-2">
         <Where chosen={corpora} onChange={(ids) => void navigate({ to: '/knowledge/search', search: (was) => ({ ...was, corpora: ids.length ? ids : undefined }), replace: true })} />
-        <div className="w-48">
+        <div className="w-60">
           <Select
             aria-label={s.by}
             value={side ?? 'fused'}
@@ -93,15 +93,10 @@ function Form() {
             ))}
           </Select>
         </div>
-        <Input
-          aria-label={s.tags}
-          placeholder={s.tagsPlaceholder}
-          maxLength={500}
-          value={tagged}
-          onChange={(e) => setTagged(e.target.value)}
-          className="w-52"
-        />
-        <div className="w-36">
+        <div className="w-56">
+          <Input aria-label={s.tags} placeholder={s.tagsPlaceholder} maxLength={500} value={tagged} onChange={(e) => setTagged(e.target.value)} />
+        </div>
+        <div className="w-44">
           <Select
             aria-label={s.many}
             value={limit ?? 10}
