@@ -169,7 +169,6 @@ func searching(n int, goals bool) func(context.Context, Options) ([]Row, error) 
 			recall /= near * probes
 			yard["vector"] = fmt.Sprintf("plain scan of the vectors in 32 bits %s", ms(median(scans)))
 			yard["lexical"] = fmt.Sprintf("plain BM25 %s", ms(median(bms)))
-			vectors, plain = nil, nil
 		}
 		for _, side := range []struct {
 			name, goal string
