@@ -59,7 +59,7 @@ func (s *searcher) feedBack() {
 	}
 	list := make([]*word, 0, len(words))
 	for _, w := range words {
-		if w.pieces > 1 && len(w.text) > 1 && !analysis.IsStop(w.text) {
+		if w.pieces >= s.feedbackShared && len(w.text) > 1 && !analysis.IsStop(w.text) {
 			list = append(list, w)
 		}
 	}

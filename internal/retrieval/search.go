@@ -24,6 +24,7 @@ type tuning struct {
 
 	feedbackPieces int     // best pieces that feedback reads; 0 turns it off
 	feedbackTerms  int     // words it adds at most
+	feedbackShared int     // pieces that have to have such a word
 	feedback       float64 // weight of its best word
 	clarity        float64 // how fast that falls the more the best piece stands out
 
@@ -33,7 +34,7 @@ type tuning struct {
 
 var tuned = tuning{
 	k1: 1, b: 0.75, title: 1, heading: 1, titled: 0.2, neighbour: 0.3, joined: 0.15, mistyped: 0.6, near: 0.3, rescored: 50,
-	feedbackPieces: 12, feedbackTerms: 16, feedback: 0.7, clarity: 1,
+	feedbackPieces: 12, feedbackTerms: 16, feedbackShared: 3, feedback: 0.8, clarity: 1,
 	vector: 0.5, candidates: 200,
 }
 
