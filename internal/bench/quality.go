@@ -73,12 +73,20 @@ func (p *product) Ingest(ctx context.Context, docs []eval.Doc) error {
 					map[string]any{"content_type": "text", "source": text, "upload_from": "bench"})
 				mu.Lock()
 				p.ids[got.ID] = d.ID
-				failed = errors.Join(failed, err)
+				failed = cmp.Or(failed, err)
 				mu.Unlock()
 			}
 		})
 	}
+	stopped := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return failed != nil
+	}
 	for _, d := range docs {
+		if stopped() {
+			break
+		}
 		if strings.TrimSpace(d.Title+d.Text) != "" { // some sets have documents without a word
 			next <- d
 		}

@@ -233,3 +233,24 @@ func FuzzPieces(f *testing.F) {
 		}
 	})
 }
+
+func TestAShortDocumentOfOneSectionStaysWhole(t *testing.T) {
+	t.Parallel()
+	sentences := func(n int) string { return strings.Repeat("Each of these sentences has ten words, this one too. ", n) }
+	paragraph := func(text string, heading ...string) extract.Block {
+		return extract.Block{Kind: extract.Paragraph, Text: text, Heading: heading}
+	}
+	for _, c := range []struct {
+		name   string
+		blocks []extract.Block
+		want   int
+	}{
+		{"one that fits", []extract.Block{paragraph(sentences(31))}, 1},
+		{"one that is longer", []extract.Block{paragraph(sentences(34))}, 2},
+		{"one of two sections", []extract.Block{paragraph(sentences(15), "A"), paragraph(sentences(15), "B")}, 2},
+	} {
+		if _, got := Pieces(extract.Document{Blocks: c.blocks}, Exhaustive); len(got) != c.want {
+			t.Errorf("%s has %d pieces", c.name, len(got))
+		}
+	}
+}

@@ -48,6 +48,15 @@ func TestRecall(t *testing.T) {
 	}
 }
 
+func TestReciprocal(t *testing.T) {
+	t.Parallel()
+	for want, found := range map[float64][]string{1: {"a", "b"}, 0.5: {"x", "a", "b"}, 0: {"x"}} {
+		if got := Reciprocal(found, map[string]int{"a": 1, "b": 2, "x": 0}); got != want {
+			t.Errorf("%v gives %v", found, got)
+		}
+	}
+}
+
 // folder writes a small test set of two articles of two paragraphs.
 func folder(t *testing.T) string {
 	t.Helper()
@@ -135,7 +144,7 @@ func TestRankMeasuresEitherEngine(t *testing.T) {
 	}
 	for name, e := range map[string]Engine{"plain": PlainBM25(), "direct": NewDirect(split.Exhaustive)} {
 		r, err := Rank(t.Context(), set, e)
-		if err != nil || r.NDCG10 != 1 || r.Recall100 != 1 || r.Questions != 3 || r.Documents != 9 {
+		if err != nil || r.NDCG10 != 1 || r.Recall100 != 1 || r.MRR != 1 || r.Questions != 3 || r.Documents != 9 {
 			t.Errorf("%s: %+v, %v", name, r, err)
 		}
 	}
