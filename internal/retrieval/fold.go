@@ -1,6 +1,9 @@
 package retrieval
 
 import (
+	"hash/maphash"
+	"iter"
+	"math"
 	"slices"
 	"strings"
 )
@@ -15,106 +18,124 @@ const (
 // there are n, and tells for each which others it stands for. Pieces that differ
 // in a number say different things, however alike they are.
 func (s *searcher) fold(found []candidate, n int) ([]candidate, [][]candidate) {
-	type imprint struct {
-		shingles int
-		numbers  []uint32
-	}
 	kept := make([]candidate, 0, n)
 	doubles := make([][]candidate, 0, n)
-	prints := make([]imprint, 0, n)
-	holders := map[uint64][]int{} // shingle → kept pieces that have it
-	one := s.vocabulary()
-	var seq []uint32
+	sketches := make([]sketch, 0, n)
+	imprints := make([]*imprint, 0, n) // nil until one is needed
 	for _, c := range found[:min(len(found), ahead*n+ahead)] {
-		p := &s.parts[c.part]
-		seq = one.of(p, p.texts.at(c.ord, seq[:0]))
-		own := shinglesOf(seq)
-		numbers := one.digits(seq)
-		common := make([]int, len(kept))
-		for _, h := range own {
-			for _, k := range holders[h] {
-				common[k]++
+		drawn := s.sketch(c)
+		var own *imprint
+		same := -1
+		for k, other := range sketches {
+			if !drawn.resembles(other) {
+				continue
+			}
+			if own == nil {
+				own = s.imprint(c)
+			}
+			if imprints[k] == nil {
+				imprints[k] = s.imprint(kept[k])
+			}
+			if own.saysAs(imprints[k]) {
+				same = k
+				break
 			}
 		}
-		same := slices.IndexFunc(prints, func(x imprint) bool {
-			both := common[0]
-			common = common[1:]
-			return both > 0 && float64(both) >= alike*float64(len(own)+x.shingles-both) && slices.Equal(x.numbers, numbers)
-		})
 		switch {
 		case same >= 0:
 			doubles[same] = append(doubles[same], c)
 		case len(kept) < n:
-			for _, h := range own {
-				holders[h] = append(holders[h], len(kept))
-			}
-			kept, doubles, prints = append(kept, c), append(doubles, nil), append(prints, imprint{len(own), numbers})
+			kept, doubles = append(kept, c), append(doubles, nil)
+			sketches, imprints = append(sketches, drawn), append(imprints, own)
 		}
 	}
 	return kept, doubles
 }
 
-// vocabulary gives a word one number, though each index has its own.
-type vocabulary struct {
-	snaps []*snapshot
-	known []map[uint32]uint32 // a snapshot: its number → the one here
-	names map[string]uint32
-	texts []string
+// sketch is four least hashes of a piece's runs of words, 16 bits of each: two pieces
+// that say the same share at least one but for one pair in 10,000, and two others hardly ever do.
+type sketch uint64
+
+func (a sketch) resembles(b sketch) bool {
+	x := a ^ b
+	return x&0xFFFF == 0 || x>>16&0xFFFF == 0 || x>>32&0xFFFF == 0 || x>>48 == 0
 }
 
-func (s *searcher) vocabulary() *vocabulary {
-	return &vocabulary{snaps: s.snaps, known: make([]map[uint32]uint32, len(s.snaps)), names: map[string]uint32{}}
-}
-
-// of renames the words of a piece in place.
-func (v *vocabulary) of(p *part, words []uint32) []uint32 {
-	known := v.known[p.index]
-	if known == nil {
-		known = map[uint32]uint32{}
-		v.known[p.index] = known
+// sketch is kept with the piece once it was drawn.
+func (s *searcher) sketch(c candidate) sketch {
+	p := &s.parts[c.part]
+	slot := &p.sketches[c.ord]
+	if v := slot.Load(); v != 0 {
+		return sketch(v)
 	}
-	for i, w := range words {
-		n, ok := known[w]
-		if !ok {
-			text := v.snaps[p.index].terms[w]
-			if n, ok = v.names[text]; !ok {
-				n = uint32(len(v.texts))
-				v.names[text] = n
-				v.texts = append(v.texts, text)
+	least := [4]uint64{math.MaxUint64, math.MaxUint64, math.MaxUint64, math.MaxUint64}
+	for h := range s.shingles(c) {
+		for i, odd := range [4]uint64{0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93} {
+			x := h * odd
+			least[i] = min(least[i], x^x>>32)
+		}
+	}
+	v := least[0]&0xFFFF | least[1]&0xFFFF<<16 | least[2]&0xFFFF<<32 | least[3]<<48
+	slot.Store(max(v, 1)) // 0 is not drawn yet
+	return sketch(max(v, 1))
+}
+
+// words are hashed as they are written, since each index has numbers of its own.
+var words = maphash.MakeSeed()
+
+// shingles are the runs of words in a piece, hashed; a piece shorter than one is one.
+func (s *searcher) shingles(c candidate) iter.Seq[uint64] {
+	return func(yield func(uint64) bool) {
+		p := &s.parts[c.part]
+		terms := s.snaps[p.index].terms
+		seq := p.texts.at(c.ord, nil)
+		hashes := make([]uint64, len(seq))
+		for i, w := range seq {
+			hashes[i] = maphash.String(words, terms[w])
+		}
+		for i := 0; i < len(hashes) && (i == 0 || i+shingle <= len(hashes)); i++ {
+			h := uint64(14695981039346656037)
+			for _, w := range hashes[i:min(i+shingle, len(hashes))] {
+				h = (h ^ w) * 1099511628211
 			}
-			known[w] = n
+			if !yield(h) {
+				return
+			}
 		}
-		words[i] = n
 	}
-	return words
 }
 
-// digits are the different words with a digit.
-func (v *vocabulary) digits(words []uint32) []uint32 {
-	var out []uint32
-	for _, w := range words {
-		if strings.ContainsAny(v.texts[w], "0123456789") {
-			out = append(out, w)
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
+// imprint is what two pieces are compared by.
+type imprint struct {
+	shingles []uint64 // different ones, in order
+	numbers  []string // words with a digit, likewise
 }
 
-// shinglesOf are the different runs of words in a piece, hashed; a piece shorter
-// than one is one.
-func shinglesOf(words []uint32) []uint64 {
-	if len(words) == 0 {
-		return nil
-	}
-	out := make([]uint64, 0, len(words))
-	for i := 0; i == 0 || i+shingle <= len(words); i++ {
-		h := uint64(14695981039346656037)
-		for _, w := range words[i:min(i+shingle, len(words))] {
-			h = (h ^ uint64(w)) * 1099511628211
+func (s *searcher) imprint(c candidate) *imprint {
+	p := &s.parts[c.part]
+	out := &imprint{shingles: slices.Compact(slices.Sorted(s.shingles(c)))}
+	for _, w := range p.texts.at(c.ord, nil) {
+		if text := s.snaps[p.index].terms[w]; strings.ContainsAny(text, "0123456789") {
+			out.numbers = append(out.numbers, text)
 		}
-		out = append(out, h)
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	slices.Sort(out.numbers)
+	out.numbers = slices.Compact(out.numbers)
+	return out
+}
+
+// saysAs tells whether two pieces say the same.
+func (a *imprint) saysAs(b *imprint) bool {
+	both := 0
+	for i, j := 0, 0; i < len(a.shingles) && j < len(b.shingles); {
+		switch {
+		case a.shingles[i] < b.shingles[j]:
+			i++
+		case a.shingles[i] > b.shingles[j]:
+			j++
+		default:
+			both, i, j = both+1, i+1, j+1
+		}
+	}
+	return both > 0 && float64(both) >= alike*float64(len(a.shingles)+len(b.shingles)-both) && slices.Equal(a.numbers, b.numbers)
 }

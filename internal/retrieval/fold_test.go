@@ -61,3 +61,26 @@ func TestFoldingStillFillsTheLimit(t *testing.T) {
 		t.Errorf("%d hits", len(hits))
 	}
 }
+
+func TestEveryNearDuplicateIsFound(t *testing.T) {
+	t.Parallel()
+	z := newZipf(8, 5000)
+	var docs []string
+	for range 40 {
+		body := z.text(150)
+		for i := range 3 {
+			docs = append(docs, fmt.Sprintf("zebra %s %s", body, []string{"first", "second", "last"}[i]))
+		}
+	}
+	x := indexOf(t, texts(docs...))
+	for _, round := range []string{"drawn", "kept"} {
+		hits := find(t, Query{Text: "zebra", Fold: true, Limit: 60}, x)
+		folded := 0
+		for _, h := range hits {
+			folded += len(h.Doubles)
+		}
+		if len(hits) != 40 || folded != 80 {
+			t.Errorf("%s: %d hits stand for %d others", round, len(hits), folded)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+	"sync/atomic"
 )
 
 // posting says that a piece of the segment holds a term: how often in its text,
@@ -37,6 +38,8 @@ type segment struct {
 	texts    sequences // of each piece
 
 	vec vectors
+
+	sketches []atomic.Uint64 // of each piece, 0 until folding asks for it
 }
 
 const maxLength = 2047
@@ -95,7 +98,7 @@ func (s *segment) postings(term uint32) []posting {
 
 func (s *segment) bytes() int64 {
 	return int64(8*len(s.docs) + 2*len(s.starts) + 8*len(s.pieces) + 2*len(s.doc) + 2*len(s.length) +
-		4*len(s.terms) + 4*len(s.offs) + 4*len(s.posts) + s.titles.size() + s.headings.size() + s.texts.size() + s.vec.bytes())
+		4*len(s.terms) + 4*len(s.offs) + 4*len(s.posts) + 8*len(s.sketches) + s.titles.size() + s.headings.size() + s.texts.size() + s.vec.bytes())
 }
 
 // newSegment indexes pieces of one document; number gives a term's number in the index.
@@ -163,6 +166,7 @@ func newSegment(docID int64, d *decoded, pieces []decodedPiece, number []uint32)
 	}
 	s.offs = append(s.offs, uint32(len(all)))
 	s.vec = newVectors(pieces)
+	s.sketches = make([]atomic.Uint64, len(pieces))
 	return s
 }
 
@@ -240,6 +244,14 @@ func merge(in []view) *segment {
 	out.terms = slices.Clip(slices.Clone(out.terms))
 	out.offs = slices.Clip(slices.Clone(out.offs))
 	out.vec = mergeVectors(in, moved, gone, len(out.pieces))
+	out.sketches = make([]atomic.Uint64, len(out.pieces))
+	for i, v := range in {
+		for ord, to := range moved[i] {
+			if to != gone {
+				out.sketches[to].Store(v.sketches[ord].Load())
+			}
+		}
+	}
 	return out
 }
 
