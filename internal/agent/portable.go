@@ -165,7 +165,7 @@ func (p Portable) Check(corpora int) error {
 }
 
 func malformed(what string) error {
-	return fail.Invalid("the bundle is not well formed: the %s of the agent cannot be; export it again", what)
+	return fail.Conflict("the bundle is not well formed: the %s of the agent cannot be; export it again", what)
 }
 
 // Import makes the agent within a transaction; the caller owns it. corpora are

@@ -115,16 +115,17 @@ func (s *Bundles) Mount(a *api.API) {
 			return s.ExportAgent(ctx, authz.From(ctx), in.ID)
 		})
 	api.Upload[struct{}, fields](a, api.Op{ID: "importBundle", Route: "POST /api/v2/bundles/import", Title: "Import a bundle", Group: "Corpora",
-		Doc:     "Makes what the bundle holds; you own it. The whole file is checked first, and all of it is stored or nothing. People and teams are found by address and name; who is not known is told in missing.",
+		Doc:     "Makes what the bundle holds; you own it. The whole file is checked first, and all of it is stored or nothing. A file that is no whole bundle of this format is refused with 409. People and teams are found by address and name; who is not known is told in missing.",
 		Message: "Bundle imported", Status: http.StatusCreated, MaxBody: s.MaxBytes + 1<<20, Needs: authz.To(authz.Create, authz.Corpus)},
 		func(ctx context.Context, _ *struct{}, form *api.Form) (Imported, error) {
 			return s.Import(ctx, authz.From(ctx), form)
 		})
 }
 
-// malformed is the answer for a file that no export has made.
+// malformed is the answer for a file that no export has made: it is at odds with
+// what it says of itself, while the request is in order.
 func malformed(format string, args ...any) *fail.Error {
-	e := fail.Invalid(format, args...)
+	e := fail.Conflict(format, args...)
 	e.Message = "the bundle is damaged or was changed: " + e.Message + "; export it again"
 	return e
 }

@@ -149,7 +149,7 @@ func (b *opened) json(name string, most int64, into any) error {
 }
 
 func unreadable(name string, err error) error {
-	return fail.Invalid("the bundle's %s cannot be read; it is damaged, or was made by a newer Atrium: export it again, or update this server", name).Because(err)
+	return fail.Conflict("the bundle's %s cannot be read; it is damaged, or was made by a newer Atrium: export it again, or update this server", name).Because(err)
 }
 
 // account compares the manifest with what is there.
@@ -160,9 +160,9 @@ func (b *opened) account(context.Context) error {
 	m := b.manifest
 	switch {
 	case m.Format != formatName:
-		return fail.Invalid("this is not a bundle of Atrium")
+		return fail.Conflict("this is not a bundle of Atrium")
 	case m.Version != formatVersion:
-		return fail.Invalid("the bundle has the format %d and this server reads %d; update the older of the two servers and export it again", m.Version, formatVersion)
+		return fail.Conflict("the bundle has the format %d and this server reads %d; update the older of the two servers and export it again", m.Version, formatVersion)
 	case m.Kind != ofCorpus && m.Kind != ofAgent:
 		return malformed("its kind is neither corpus nor agent")
 	case len(m.Entries) != len(b.places)-1:

@@ -79,11 +79,11 @@ const maxGrants = 10_000
 func (p Portable) Check() error {
 	switch {
 	case p.Type != Knowledge && p.Type != Attachment, modeNames[p.ModeID] == "", len(p.Name) > 800, len(p.Description) > 8000, len(p.Access) > maxGrants, len(p.Tags) > 50:
-		return fail.Invalid("the bundle is not well formed: the settings of a corpus cannot be; export it again")
+		return fail.Conflict("the bundle is not well formed: the settings of a corpus cannot be; export it again")
 	case slices.ContainsFunc(p.Access, func(g PortableGrant) bool {
 		return !slices.Contains([]string{"Owner", "Admin", "Editor", "Viewer"}, g.Role) || (g.Email == "") == (g.Team == "")
 	}):
-		return fail.Invalid("the bundle is not well formed: the access list of a corpus cannot be; export it again")
+		return fail.Conflict("the bundle is not well formed: the access list of a corpus cannot be; export it again")
 	}
 	return nil
 }

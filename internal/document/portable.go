@@ -205,7 +205,7 @@ const (
 // Check tells what of a document cannot be as it says.
 func (d *Portable) Check() error {
 	bad := func(what string) error {
-		return fail.Invalid("the bundle is not well formed: a document has a %s that cannot be; export it again", what)
+		return fail.Conflict("the bundle is not well formed: a document has a %s that cannot be; export it again", what)
 	}
 	switch {
 	case !slices.Contains([]string{File, Weblink, Text}, d.ContentType):
@@ -252,7 +252,7 @@ func (d *Portable) Check() error {
 // Check tells what of a version cannot be as it says; newest is the one that is searched.
 func (v *PortableVersion) Check(newest bool) error {
 	bad := func(what string) error {
-		return fail.Invalid("the bundle is not well formed: a version of a document has %s that cannot be; export it again", what)
+		return fail.Conflict("the bundle is not well formed: a version of a document has %s that cannot be; export it again", what)
 	}
 	switch {
 	case !v.whole(newest):

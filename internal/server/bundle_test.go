@@ -397,7 +397,7 @@ func TestAChangedCutOrHostileBundleIsRefusedAndStoresNothing(t *testing.T) {
 	}
 	for name, b := range bad {
 		a := sendBundle(c, b, nil)
-		if a.Status != 422 && a.Status != 413 && a.Status != 400 {
+		if a.Status != 409 && a.Status != 413 {
 			t.Errorf("%s: %d %s", name, a.Status, a.Body)
 		}
 		if name != "empty" && !strings.Contains(string(a.Body), "bundle") {

@@ -775,7 +775,7 @@ export interface paths {
         put?: never;
         /**
          * Import a bundle
-         * @description Makes what the bundle holds; you own it. The whole file is checked first, and all of it is stored or nothing. People and teams are found by address and name; who is not known is told in missing.
+         * @description Makes what the bundle holds; you own it. The whole file is checked first, and all of it is stored or nothing. A file that is no whole bundle of this format is refused with 409. People and teams are found by address and name; who is not known is told in missing.
          *
          *     Needs the permission `corpus:create`.
          */
