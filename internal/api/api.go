@@ -16,7 +16,6 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -25,6 +24,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -80,7 +80,7 @@ type API struct {
 	mux  *http.ServeMux
 	opts Options
 	ops  []Op
-	spec []byte
+	spec func() []byte // made when first asked for: most starts never are
 	// refused are routes that only say which methods their address takes.
 	refused map[string]bool
 }
@@ -417,16 +417,17 @@ func upper(s string) string {
 
 // Seal ends the declaring: call it once, after every operation is mounted and
 // before the first is served.
-func (a *API) Seal() error {
+func (a *API) Seal() {
 	a.bound()
 	a.close()
-	b, err := a.describe()
-	if err != nil {
-		return fmt.Errorf("describe operations: %w", err)
-	}
-	a.spec = b
-	return nil
+	a.spec = sync.OnceValue(func() []byte {
+		b, err := a.describe()
+		if err != nil {
+			panic("api: describe the operations: " + err.Error()) // plain structs
+		}
+		return b
+	})
 }
 
 // OpenAPI is the description of all operations as JSON, once they are sealed.
-func (a *API) OpenAPI() []byte { return a.spec }
+func (a *API) OpenAPI() []byte { return a.spec() }

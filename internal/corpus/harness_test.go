@@ -80,9 +80,7 @@ func newHouse(t *testing.T, d *db.DB) *house {
 	h.api = api.New(api.Options{Version: "test", PublicURL: "https://atrium.example", Auth: h, Log: log})
 	h.corpora.Mount(h.api)
 	docs.Mount(h.api)
-	if err := h.api.Seal(); err != nil {
-		t.Fatal(err)
-	}
+	h.api.Seal()
 	h.org = h.insert(`INSERT INTO organization (name, domain, created_on) VALUES ('Acme', 'acme.example', 0) RETURNING id`)
 	rival := h.insert(`INSERT INTO organization (name, domain, created_on) VALUES ('Rival', 'rival.example', 0) RETURNING id`)
 	for _, name := range []string{"ann", "bob", "vera", "ed"} {

@@ -50,7 +50,7 @@ func openSQLite(ctx context.Context, o Options) (_ *DB, err error) {
 	if err != nil {
 		return nil, errors.Join(err, pool.Close(), lock.release())
 	}
-	d.write = &writer{turn: make(chan struct{}, 1), pool: pool, conn: conn, stmts: map[string]*sql.Stmt{}}
+	d.write = &writer{turn: make(chan struct{}, 1), pool: pool, conn: conn, stmts: map[string]*sql.Stmt{}, sync: &walSync{path: path + "-wal"}}
 	d.read, err = sql.Open("sqlite", dsn(path, readerCache, "_query_only", "1"))
 	if err != nil {
 		return nil, errors.Join(err, d.write.close(), lock.release())
@@ -69,7 +69,7 @@ func dsn(path string, cacheKiB int, more ...string) string {
 		"_busy_timeout": {"10000"},
 		"_foreign_keys": {"on"},
 		"_journal_mode": {"WAL"},
-		"_synchronous":  {"FULL"},
+		"_synchronous":  {"NORMAL"}, // walSync does the rest
 		"_dqs":          {"0"},
 		"_pragma":       {fmt.Sprintf("cache_size(-%d)", cacheKiB), "temp_store(memory)", "mmap_size(0)"},
 	}
@@ -82,11 +82,11 @@ func dsn(path string, cacheKiB int, more ...string) string {
 // writer is the one connection that writes. It is held for good, with its own
 // statements, so that a transaction costs no more than its statements.
 type writer struct {
-	turn    chan struct{} // holds one token while a transaction runs; waiters are served in order
-	pool    *sql.DB
-	conn    *sql.Conn
-	stmts   map[string]*sql.Stmt
-	relaxed bool
+	turn  chan struct{} // holds one token while a transaction runs; waiters are served in order
+	pool  *sql.DB
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+	sync  *walSync
 }
 
 func (w *writer) close() error {
@@ -96,7 +96,7 @@ func (w *writer) close() error {
 		s.Close()
 	}
 	clear(w.stmts)
-	return errors.Join(w.conn.Close(), w.pool.Close())
+	return errors.Join(w.sync.close(), w.conn.Close(), w.pool.Close())
 }
 
 func (w *writer) stmt(text string) (*sql.Stmt, error) {
@@ -126,23 +126,6 @@ func (w *writer) do(text string) error {
 	return err
 }
 
-// mode sets how a commit is synced. Pragmas are not prepared: their value is read
-// while they are compiled.
-func (w *writer) mode(relaxed bool) error {
-	if w.relaxed == relaxed {
-		return nil
-	}
-	text := `PRAGMA synchronous = FULL`
-	if relaxed {
-		text = `PRAGMA synchronous = NORMAL`
-	}
-	if _, err := w.conn.ExecContext(context.Background(), text); err != nil {
-		return err
-	}
-	w.relaxed = relaxed
-	return nil
-}
-
 // runSQLite runs one transaction on the writer. Statements do not see ctx: an
 // interrupted statement costs the connection, and ctx is checked between them.
 func (d *DB) runSQLite(ctx context.Context, relaxed bool, f func(ctx context.Context, tx *Tx) error) (_ *Tx, err error) {
@@ -155,9 +138,6 @@ func (d *DB) runSQLite(ctx context.Context, relaxed bool, f func(ctx context.Con
 	defer func() { <-w.turn }()
 	if err := d.failure(); err != nil {
 		return nil, err
-	}
-	if err := w.mode(relaxed); err != nil {
-		return nil, d.sqliteFailed(err)
 	}
 	if err := w.do(`BEGIN IMMEDIATE`); err != nil {
 		return nil, d.sqliteFailed(err)

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"strings"
 )
 
 // Tx is a transaction. It belongs to one goroutine and ends with the function it
@@ -14,6 +15,7 @@ type Tx struct {
 	ended   bool
 	hooks   []func()
 	relaxed bool
+	wrote   bool
 }
 
 type txKey struct{}
@@ -60,6 +62,11 @@ func (d *DB) run(ctx context.Context, relaxed bool, f func(ctx context.Context, 
 	}
 	if err != nil {
 		return err
+	}
+	if d.engine == SQLite && tx.wrote && !relaxed {
+		if err := d.write.sync.wait(); err != nil {
+			return d.breakDown(err)
+		}
 	}
 	for _, hook := range tx.hooks {
 		hook()
@@ -108,6 +115,7 @@ func (tx *Tx) query(ctx context.Context, text string, args []any) (*sql.Rows, fu
 	if err := tx.ready(ctx); err != nil {
 		return nil, nil, err
 	}
+	tx.wrote = tx.wrote || !strings.HasPrefix(text, "SELECT")
 	var rows *sql.Rows
 	var err error
 	if tx.pg != nil {
@@ -129,6 +137,7 @@ func (tx *Tx) exec(ctx context.Context, text string, args []any) (sql.Result, er
 	if err := tx.ready(ctx); err != nil {
 		return nil, err
 	}
+	tx.wrote = true
 	var res sql.Result
 	var err error
 	if tx.pg != nil {

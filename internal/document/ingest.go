@@ -82,7 +82,11 @@ func (s *Documents) index(ctx context.Context, j *job.Job) error {
 		return p.stopped(ctx, err)
 	}
 	p.enter("")
-	err = s.DB.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
+	commit := s.DB.Relaxed // a power cut that takes it takes the job's end too: it is read again
+	if r.Redaction != "" {
+		commit = s.DB.Tx // files are removed after it
+	}
+	err = commit(ctx, func(ctx context.Context, tx *db.Tx) error {
 		if err := s.keep(ctx, tx, r); err != nil {
 			return err
 		}

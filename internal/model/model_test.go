@@ -209,9 +209,7 @@ func TestWhatIsAskedGoesToTheConfiguredModelWithItsParameters(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		h := orgtest.New(t, d)
 		m := mounted(t, h, false)
-		if err := h.API.Seal(); err != nil {
-			t.Fatal(err)
-		}
+		h.API.Seal()
 		ask := func(org int64, id *int64, want string) model.Answering {
 			t.Helper()
 			a, found, err := m.For(t.Context(), org, id)

@@ -67,11 +67,9 @@ func Each(t *testing.T, run func(*testing.T, *Harness), change ...func(*server.C
 func Start(t testing.TB, e db.Engine, change ...func(*server.Config)) *Harness {
 	t.Helper()
 	c := server.Defaults()
-	c.Data = t.TempDir()
+	o := dbtest.Options(t, e)
+	c.Data, c.DatabaseURL = o.Dir, o.URL
 	c.AdminEmail, c.AdminPassword, c.APIKey, c.AppSecret = AdminEmail, AdminPassword, APIKey, AppSecret
-	if e == db.Postgres {
-		c.DatabaseURL = dbtest.PostgresURL(t)
-	}
 	h := &Harness{}
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.Server.Handler().ServeHTTP(w, r) }))
 	c.PublicURL = front.URL
