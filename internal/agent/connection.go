@@ -9,6 +9,7 @@ import (
 	"atrium/internal/authz"
 	"atrium/internal/corpus"
 	"atrium/internal/db"
+	"atrium/internal/document"
 	"atrium/internal/fail"
 )
 
@@ -131,7 +132,7 @@ func (s *Agents) Connect(ctx context.Context, sc authz.Scope, agentID, corpusID 
 		if _, err := load(ctx, tx, sc, agentID, authz.Edit); err != nil {
 			return err
 		}
-		if _, err := s.corpora.Visible(ctx, tx, sc, corpusID, authz.Edit); err != nil {
+		if err := document.MayOn(ctx, tx, sc, corpusID, authz.Edit); err != nil {
 			return err
 		}
 		if err := touch(ctx, tx, sc, agentID); err != nil {
@@ -165,7 +166,7 @@ func (s *Agents) UpdateConnection(ctx context.Context, sc authz.Scope, agentID, 
 			return err
 		}
 		if *p.IsEnabled && !r.IsEnabled && !r.IsDefault { // it is quoted again, as if it were connected anew
-			if _, err := s.corpora.Visible(ctx, tx, sc, corpusID, authz.Edit); err != nil {
+			if err := document.MayOn(ctx, tx, sc, corpusID, authz.Edit); err != nil {
 				return err
 			}
 		}

@@ -50,6 +50,7 @@ var parts = []part{
 	{name: "start", run: start},
 	{name: "get", run: get},
 	{name: "stream", run: stream},
+	{name: "indexing", run: indexing},
 	{name: "scifact", data: "scifact", run: ranking("scifact", "nDCG@10 ≥ .71, Recall@100 ≥ .94")},
 	{name: "cranfield", data: "cranfield", run: ranking("cranfield", "nDCG@10 ≥ .53")},
 	{name: "xquad", data: "xquad_en", run: answers},

@@ -52,7 +52,7 @@ func defaultCorpus(ctx context.Context, p *process, agent int64) (int64, error) 
 	return list.Items.Corpora[0].Corpus.ID, nil
 }
 
-const senders = 8
+const senders = 32
 
 // Ingest uploads the documents as texts and waits until all are indexed.
 func (p *product) Ingest(ctx context.Context, docs []eval.Doc) error {

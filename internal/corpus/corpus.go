@@ -184,17 +184,14 @@ func (s *Corpora) Visible(ctx context.Context, q db.Querier, sc authz.Scope, id 
 	may, mayArgs := sc.Where(a, authz.Corpus, "c")
 	r, err := db.One[row](ctx, q, `SELECT `+columns+`, CASE WHEN `+may+` THEN TRUE ELSE FALSE END AS may`+from+`c.id = ? AND `+see,
 		slices.Concat(mayArgs, []any{id}, seeArgs)...)
-	switch {
-	case errors.Is(err, db.ErrNone):
-		return Corpus{}, fail.NotFound("corpus %d is unknown or not visible to you; check the id", id)
-	case err != nil:
-		return Corpus{}, err
-	case !r.May:
-		role := "Editor"
-		if a == authz.Delete || a == authz.Manage {
-			role = "Admin"
+	if errors.Is(err, db.ErrNone) || err == nil && !r.May {
+		if err := document.MayOn(ctx, q, sc, id, a); err != nil {
+			return Corpus{}, err
 		}
-		return Corpus{}, fail.Forbidden("you may see corpus %d but not %s it; ask its owner %s for the role %s", id, a, r.Email, role)
+		return s.Visible(ctx, q, sc, id, a) // granted just now
+	}
+	if err != nil {
+		return Corpus{}, err
 	}
 	return r.corpus(), nil
 }
@@ -348,7 +345,7 @@ func (s *Corpora) Update(ctx context.Context, sc authz.Scope, id int64, p Patch)
 		}
 		redacts := p.Redaction != nil && redaction.Stored() != c.Redaction.Stored()
 		if p.RestrictToViewers != nil && *p.RestrictToViewers != c.RestrictToViewers || redacts { // what is quoted, or to whom, changes
-			if _, err := s.Visible(ctx, tx, sc, id, authz.Manage); err != nil {
+			if err := document.MayOn(ctx, tx, sc, id, authz.Manage); err != nil {
 				return err
 			}
 		}
@@ -373,7 +370,7 @@ func (s *Corpora) Tag(ctx context.Context, sc authz.Scope, id int64, t document.
 		return Corpus{}, err
 	}
 	err = s.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
-		if _, err := s.Visible(ctx, tx, sc, id, authz.Edit); err != nil {
+		if err := document.MayOn(ctx, tx, sc, id, authz.Edit); err != nil {
 			return err
 		}
 		if err := document.Retag(ctx, tx, sc, "corpus", id, t); err != nil {
@@ -389,7 +386,7 @@ func (s *Corpora) Tag(ctx context.Context, sc authz.Scope, id int64, t document.
 // corpus of an agent stays as long as the agent does.
 func (s *Corpora) Delete(ctx context.Context, sc authz.Scope, id int64) error {
 	return s.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
-		if _, err := s.Visible(ctx, tx, sc, id, authz.Delete); err != nil {
+		if err := document.MayOn(ctx, tx, sc, id, authz.Delete); err != nil {
 			return err
 		}
 		user, err := db.All[string](ctx, tx, `SELECT a.name FROM agent_corpus ac JOIN agent a ON a.id = ac.agent_id AND a.org_id = ac.org_id

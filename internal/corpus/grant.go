@@ -11,6 +11,7 @@ import (
 	"atrium/internal/audit"
 	"atrium/internal/authz"
 	"atrium/internal/db"
+	"atrium/internal/document"
 	"atrium/internal/fail"
 	"atrium/internal/permission"
 )
@@ -77,7 +78,7 @@ const grantColumns = `g.id, g.role, g.user_id, u.email, u.first_name, u.last_nam
 // Grants is a page of who may reach a corpus that the caller sees; of one
 // person, through their teams too, when userID is not 0.
 func (s *Corpora) Grants(ctx context.Context, sc authz.Scope, id, userID int64, p api.Paging) ([]Grant, int, error) {
-	if _, err := s.Visible(ctx, s.db, sc, id, authz.View); err != nil {
+	if err := document.MayOn(ctx, s.db, sc, id, authz.View); err != nil {
 		return nil, 0, err
 	}
 	where, args := granted, []any{id, id}
@@ -183,7 +184,7 @@ func grantOf(ctx context.Context, q db.Querier, corpusID, id int64) (Grant, erro
 // Regrant gives a grant another role.
 func (s *Corpora) Regrant(ctx context.Context, sc authz.Scope, id, grantID int64, role string) (out Grant, err error) {
 	err = s.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
-		if _, err := s.Visible(ctx, tx, sc, id, authz.Manage); err != nil {
+		if err := document.MayOn(ctx, tx, sc, id, authz.Manage); err != nil {
 			return err
 		}
 		if out, err = grantOf(ctx, tx, id, grantID); err != nil {
@@ -200,7 +201,7 @@ func (s *Corpora) Regrant(ctx context.Context, sc authz.Scope, id, grantID int64
 // Revoke takes a grant away. Everybody may give up their own.
 func (s *Corpora) Revoke(ctx context.Context, sc authz.Scope, id, grantID int64) error {
 	return s.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
-		if _, err := s.Visible(ctx, tx, sc, id, authz.View); err != nil {
+		if err := document.MayOn(ctx, tx, sc, id, authz.View); err != nil {
 			return err
 		}
 		g, err := grantOf(ctx, tx, id, grantID)
@@ -235,7 +236,7 @@ func (s *Corpora) RevokeUser(ctx context.Context, sc authz.Scope, id, userID int
 
 func (s *Corpora) drop(ctx context.Context, tx *db.Tx, sc authz.Scope, id int64, g Grant) error {
 	if g.User == nil || g.User.ID != sc.User() {
-		if _, err := s.Visible(ctx, tx, sc, id, authz.Manage); err != nil {
+		if err := document.MayOn(ctx, tx, sc, id, authz.Manage); err != nil {
 			return err
 		}
 	}
@@ -247,7 +248,7 @@ func (s *Corpora) drop(ctx context.Context, tx *db.Tx, sc authz.Scope, id int64,
 // Reach is a page of the people who may reach a corpus, and why: for whoever
 // may manage it.
 func (s *Corpora) Reach(ctx context.Context, sc authz.Scope, id int64, f permission.Asked) ([]permission.Reach, int, error) {
-	if _, err := s.Visible(ctx, s.db, sc, id, authz.Manage); err != nil {
+	if err := document.MayOn(ctx, s.db, sc, id, authz.Manage); err != nil {
 		return nil, 0, err
 	}
 	return permission.Who(ctx, s.db, sc, authz.Corpus, id, f)

@@ -113,7 +113,7 @@ func schedule(c Corpus, p Patch, put func(string, any)) error {
 // were read in another mode than the corpus has now.
 func (s *Corpora) RefreshNow(ctx context.Context, sc authz.Scope, id int64) (out Refresh, err error) {
 	err = s.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
-		if _, err := s.Visible(ctx, tx, sc, id, authz.Edit); err != nil {
+		if err := document.MayOn(ctx, tx, sc, id, authz.Edit); err != nil {
 			return err
 		}
 		return s.refresh(ctx, tx, sc.Org(), id, true)

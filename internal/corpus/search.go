@@ -99,7 +99,7 @@ type Double struct {
 // but attachments. An unknown corpus or document is a 404.
 func (s *Corpora) Search(ctx context.Context, sc authz.Scope, f document.Find) (FoundList, error) {
 	for _, id := range f.CorpusIDs {
-		if _, err := s.Visible(ctx, s.db, sc, id, authz.View); err != nil {
+		if err := document.MayOn(ctx, s.db, sc, id, authz.View); err != nil {
 			return FoundList{}, err
 		}
 	}

@@ -165,7 +165,7 @@ func patterns(field string, in []string) ([]string, error) {
 // kind is the source that is there: its limits change, and it is walked again.
 func (s *Corpora) AddSource(ctx context.Context, sc authz.Scope, corpusID int64, d SourceDraft) (out Source, err error) {
 	err = s.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
-		if _, err := s.Visible(ctx, tx, sc, corpusID, authz.Edit); err != nil {
+		if err := document.MayOn(ctx, tx, sc, corpusID, authz.Edit); err != nil {
 			return err
 		}
 		if err := d.check(); err != nil {
@@ -211,12 +211,12 @@ func (s *Corpora) sourceOf(ctx context.Context, q db.Querier, orgID, corpusID, i
 
 // SourceOf is a source of a corpus that the caller may do the action on.
 func (s *Corpora) SourceOf(ctx context.Context, q db.Querier, sc authz.Scope, corpusID, id int64, a authz.Action) (Source, error) {
-	if _, err := s.Visible(ctx, q, sc, corpusID, authz.View); err != nil {
+	if err := document.MayOn(ctx, q, sc, corpusID, authz.View); err != nil {
 		return Source{}, err
 	}
 	out, err := s.sourceOf(ctx, q, sc.Org(), corpusID, id)
 	if err == nil && a != authz.View {
-		_, err = s.Visible(ctx, q, sc, corpusID, a)
+		err = document.MayOn(ctx, q, sc, corpusID, a)
 	}
 	return out, err
 }

@@ -45,7 +45,7 @@ type blobs interface {
 // Upload stores what a form brings and queues its reading. It is acknowledged
 // when bytes, document and job are on the disk.
 func (s *Corpora) Upload(ctx context.Context, sc authz.Scope, corpusID int64, form *api.Form) (Uploaded, error) {
-	if _, err := s.Visible(ctx, s.db, sc, corpusID, authz.Edit); err != nil {
+	if err := document.MayOn(ctx, s.db, sc, corpusID, authz.Edit); err != nil {
 		return Uploaded{}, err
 	}
 	drafts, err := s.receive(ctx, sc, form)

@@ -41,6 +41,7 @@ type DB struct {
 	read   *sql.DB // SQLite: the readers; PostgreSQL: the pool
 	stmts  *stmtCache
 	write  *writer // SQLite only
+	check  *checkpointer
 	lock   *fileLock
 	broken atomic.Pointer[error] // the failure after which nothing is acknowledged
 	close  sync.Once
@@ -87,8 +88,11 @@ func (d *DB) Close() error {
 		if d.stmts != nil {
 			d.stmts.close()
 		}
+		if d.check != nil {
+			err = d.check.close()
+		}
 		if d.write != nil {
-			err = d.write.close()
+			err = errors.Join(err, d.write.close())
 		}
 		err = errors.Join(err, d.read.Close(), d.lock.release())
 	})

@@ -37,7 +37,7 @@ func openSQLite(ctx context.Context, o Options) (_ *DB, err error) {
 		return nil, errors.Join(err, lock.release())
 	}
 	d := &DB{engine: SQLite, log: o.Log, lock: lock}
-	pool, err := sql.Open("sqlite", dsn(path, writerCache, "_txlock", "immediate"))
+	pool, err := sql.Open("sqlite", dsn(path, writerCache, "_txlock", "immediate", "_pragma", "wal_autocheckpoint(0)"))
 	if err != nil {
 		return nil, errors.Join(err, lock.release())
 	}
@@ -58,6 +58,9 @@ func openSQLite(ctx context.Context, o Options) (_ *DB, err error) {
 	d.read.SetMaxOpenConns(readers)
 	d.read.SetMaxIdleConns(readers)
 	d.stmts = newStmtCache(d.read)
+	if err := d.startCheckpointer(path); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
 	if err := d.read.PingContext(ctx); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -74,7 +77,7 @@ func dsn(path string, cacheKiB int, more ...string) string {
 		"_pragma":       {fmt.Sprintf("cache_size(-%d)", cacheKiB), "temp_store(memory)", "mmap_size(0)"},
 	}
 	for i := 0; i < len(more); i += 2 {
-		q.Set(more[i], more[i+1])
+		q.Add(more[i], more[i+1])
 	}
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
 }
@@ -87,6 +90,8 @@ type writer struct {
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
 	sync  *walSync
+
+	written int // statements since the checkpointer was called
 }
 
 func (w *writer) close() error {
@@ -103,7 +108,7 @@ func (w *writer) stmt(text string) (*sql.Stmt, error) {
 	if s := w.stmts[text]; s != nil {
 		return s, nil
 	}
-	s, err := w.conn.PrepareContext(context.Background(), text)
+	s, err := w.conn.PrepareContext(context.Background(), planned(text))
 	if err != nil {
 		return nil, err
 	}
@@ -161,6 +166,7 @@ func (d *DB) runSQLite(ctx context.Context, relaxed bool, f func(ctx context.Con
 		return nil, d.sqliteFailed(err)
 	}
 	committed = true
+	d.check.wrote(tx.wrote)
 	return tx, nil
 }
 

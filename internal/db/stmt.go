@@ -3,12 +3,17 @@ package db
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"sync"
 )
 
 // maxStmts bounds the prepared statements of a pool: lists of varying length would
 // otherwise add one for each length.
 const maxStmts = 512
+
+// planned is a query as SQLite is given it. A bound LIMIT is part of SQLite's plan: a
+// statement that has one is planned anew whenever it is bound. A sum is not.
+func planned(text string) string { return strings.ReplaceAll(text, "LIMIT ?", "LIMIT ?+0") }
 
 // stmtCache keeps a prepared statement for each query text of the readers.
 type stmtCache struct {
@@ -35,7 +40,7 @@ func (c *stmtCache) take(ctx context.Context, text string) (*sql.Stmt, func(), e
 		return e.stmt, func() { c.drop(e) }, nil
 	}
 	c.mu.Unlock()
-	stmt, err := c.db.PrepareContext(ctx, text)
+	stmt, err := c.db.PrepareContext(ctx, planned(text))
 	if err != nil {
 		return nil, nil, err
 	}

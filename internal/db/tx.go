@@ -15,7 +15,7 @@ type Tx struct {
 	ended   bool
 	hooks   []func()
 	relaxed bool
-	wrote   bool
+	wrote   int // statements, which may have written
 }
 
 type txKey struct{}
@@ -63,7 +63,7 @@ func (d *DB) run(ctx context.Context, relaxed bool, f func(ctx context.Context, 
 	if err != nil {
 		return err
 	}
-	if d.engine == SQLite && tx.wrote && !relaxed {
+	if d.engine == SQLite && tx.wrote > 0 && !relaxed {
 		if err := d.write.sync.wait(); err != nil {
 			return d.breakDown(err)
 		}
@@ -115,7 +115,9 @@ func (tx *Tx) query(ctx context.Context, text string, args []any) (*sql.Rows, fu
 	if err := tx.ready(ctx); err != nil {
 		return nil, nil, err
 	}
-	tx.wrote = tx.wrote || !strings.HasPrefix(text, "SELECT")
+	if !strings.HasPrefix(text, "SELECT") {
+		tx.wrote++
+	}
 	var rows *sql.Rows
 	var err error
 	if tx.pg != nil {
@@ -137,7 +139,7 @@ func (tx *Tx) exec(ctx context.Context, text string, args []any) (sql.Result, er
 	if err := tx.ready(ctx); err != nil {
 		return nil, err
 	}
-	tx.wrote = true
+	tx.wrote++
 	var res sql.Result
 	var err error
 	if tx.pg != nil {

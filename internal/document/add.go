@@ -157,7 +157,7 @@ func (s *Documents) find(ctx context.Context, tx *db.Tx, orgID, corpusID int64, 
 }
 
 func (s *Documents) add(ctx context.Context, tx *db.Tx, sc authz.Scope, corpusID int64, drafts []Draft, unused map[string]bool) ([]Added, error) {
-	if err := mayOn(ctx, tx, sc, corpusID, authz.Edit); err != nil {
+	if err := MayOn(ctx, tx, sc, corpusID, authz.Edit); err != nil {
 		return nil, err
 	}
 	if err := lockCorpus(ctx, tx, corpusID); err != nil {

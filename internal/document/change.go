@@ -132,7 +132,7 @@ func (s *Documents) DeleteMany(ctx context.Context, sc authz.Scope, corpusID int
 	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
 	out := Deleted{Deleted: []int64{}, NotFound: []int64{}}
 	err := s.DB.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
-		if err := mayOn(ctx, tx, sc, corpusID, authz.View); err != nil {
+		if err := MayOn(ctx, tx, sc, corpusID, authz.View); err != nil {
 			return err
 		}
 		found, err := s.targets(ctx, tx, sc, authz.Delete, ids)

@@ -188,17 +188,24 @@ func unknown(id int64) error {
 	return fail.NotFound("document %d is unknown or not visible to you; check the id", id)
 }
 
-// mayOn tells whether the caller may do the action on a corpus: 404 when they
+// MayOn tells whether the caller may do the action on a corpus: 404 when they
 // do not see it, 403 when they may not.
-func mayOn(ctx context.Context, q db.Querier, sc authz.Scope, id int64, a authz.Action) error {
+func MayOn(ctx context.Context, q db.Querier, sc authz.Scope, id int64, a authz.Action) error {
 	see, seeArgs := sc.Where(authz.View, authz.Corpus, "c")
 	may, mayArgs := sc.Where(a, authz.Corpus, "c")
-	ok, err := one[bool](ctx, q, `SELECT CASE WHEN `+may+` THEN TRUE ELSE FALSE END FROM corpus c WHERE c.id = ? AND c.is_deleted = FALSE AND `+see,
+	c, err := one[struct {
+		Owner string `db:"email"`
+		May   bool   `db:"may"`
+	}](ctx, q, `SELECT u.email, CASE WHEN `+may+` THEN TRUE ELSE FALSE END AS may FROM corpus c JOIN users u ON u.id = c.owner_id WHERE c.id = ? AND c.is_deleted = FALSE AND `+see,
 		fail.NotFound("corpus %d is unknown or not visible to you; check the id", id), slices.Concat(mayArgs, []any{id}, seeArgs)...)
-	if err == nil && !ok {
-		err = fail.Forbidden("you may see corpus %d but not change it; ask its owner for the role Editor", id)
+	if err != nil || c.May {
+		return err
 	}
-	return err
+	role := "Editor"
+	if a == authz.Delete || a == authz.Manage {
+		role = "Admin"
+	}
+	return fail.Forbidden("you may see corpus %d but not %s it; ask its owner %s for the role %s", id, a, c.Owner, role)
 }
 
 // transient tells whether a failure may pass by itself.

@@ -108,7 +108,7 @@ var errMoving = errors.New("document: a document is being read again and again w
 // Export gives the documents of a corpus that the caller may manage, oldest
 // first. Each is as it was at one moment, though not all at the same.
 func (s *Documents) Export(ctx context.Context, sc authz.Scope, corpusID int64, to Porter) error {
-	if err := mayOn(ctx, s.DB, sc, corpusID, authz.Manage); err != nil {
+	if err := MayOn(ctx, s.DB, sc, corpusID, authz.Manage); err != nil {
 		return err
 	}
 	var after int64

@@ -87,7 +87,7 @@ func (s *Documents) Starters(ctx context.Context, sc authz.Scope, id int64, limi
 // newest documents that the caller sees, one of each in turn.
 func (s *Documents) CorpusStarters(ctx context.Context, sc authz.Scope, corpusID int64, limit int) (Starters, error) {
 	none := Starters{Starters: []Starter{}}
-	if err := mayOn(ctx, s.DB, sc, corpusID, authz.View); err != nil {
+	if err := MayOn(ctx, s.DB, sc, corpusID, authz.View); err != nil {
 		return none, err
 	}
 	see, args := sc.Where(authz.View, authz.Document, "d")

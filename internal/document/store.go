@@ -98,7 +98,7 @@ func Sortable() []string { return slices.Sorted(maps.Keys(sortable)) }
 
 // List is a page of a corpus's documents, and how many there are.
 func (s *Documents) List(ctx context.Context, sc authz.Scope, corpusID int64, p api.Paging, f Filter) ([]Document, int, error) {
-	if err := mayOn(ctx, s.DB, sc, corpusID, authz.View); err != nil {
+	if err := MayOn(ctx, s.DB, sc, corpusID, authz.View); err != nil {
 		return nil, 0, err
 	}
 	where, args := sc.Where(authz.View, authz.Document, "d")
@@ -154,7 +154,7 @@ type Duplicates struct {
 // them and answered as they were asked.
 func (s *Documents) Duplicates(ctx context.Context, sc authz.Scope, corpusID int64, names, sums []string) (Duplicates, error) {
 	out := Duplicates{Files: []string{}, Content: []Duplicate{}}
-	if err := mayOn(ctx, s.DB, sc, corpusID, authz.View); err != nil {
+	if err := MayOn(ctx, s.DB, sc, corpusID, authz.View); err != nil {
 		return out, err
 	}
 	where, args := sc.Where(authz.View, authz.Document, "d")

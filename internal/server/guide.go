@@ -56,7 +56,7 @@ func (s *Server) seedGuide(ctx context.Context) error {
 	if was, err := setting[string](ctx, s.db, guideHash); err == nil && was == hash {
 		return nil
 	}
-	if _, err := s.corpora.Visible(ctx, s.db, sc, ids.Corpus, authz.Edit); err != nil {
+	if err := document.MayOn(ctx, s.db, sc, ids.Corpus, authz.Edit); err != nil {
 		return nil //nolint:nilerr // deleted by its organization
 	}
 	names, err := fs.Glob(docs.FS, "*.md")
