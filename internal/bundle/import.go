@@ -173,6 +173,7 @@ func (im *importer) documents(ctx context.Context, tx *db.Tx, n int, corpusID in
 				return err
 			}
 			d.Blob = im.keys[d.Blob]
+			d.Fetched = im.b.origins[n][len(ids)].owned
 			made.Documents++
 			id, err := im.s.Documents.Import(ctx, tx, im.sc, corpusID, *d)
 			ids = append(ids, id)

@@ -47,7 +47,7 @@ type opened struct {
 	agent    *agent.Portable
 	corpora  []corpus.Portable
 	runs     []run
-	weblinks [][]bool // of each corpus, which documents are addresses
+	origins  [][]origin // of each corpus's documents
 }
 
 // place is where the bytes of an entry stand in the file.
@@ -63,6 +63,9 @@ type run struct {
 	was, now int64
 	pieces   int
 }
+
+// origin is how a document came to be.
+type origin struct{ address, owned bool } // owned: a source fetched it
 
 // open reads a bundle and answers it only when all of it is as it must be.
 func open(ctx context.Context, f *os.File) (*opened, error) {
@@ -221,7 +224,7 @@ func (b *opened) documents(ctx context.Context) error {
 		found.Documents += c.count.Documents
 		found.Versions += c.count.Versions
 		pieces += c.count.Pieces
-		b.weblinks = append(b.weblinks, c.weblinks)
+		b.origins = append(b.origins, c.origins)
 		if pieces > maxPieces {
 			return fail.TooLarge("the bundle has more than %d pieces; export less at once", maxPieces)
 		}
@@ -250,7 +253,7 @@ func (b *opened) documents(ctx context.Context) error {
 func (b *opened) sources(ctx context.Context) error {
 	var found counts
 	for i := range b.corpora {
-		c := sourceChecker{weblinks: b.weblinks[i], addresses: map[string]bool{}}
+		c := sourceChecker{origins: b.origins[i], addresses: map[string]bool{}}
 		if err := b.eachSource(ctx, i+1, c.take); err != nil {
 			return err
 		}
@@ -265,7 +268,7 @@ func (b *opened) sources(ctx context.Context) error {
 
 // sourceChecker holds each source of a corpus, and what it names, to what can be.
 type sourceChecker struct {
-	weblinks  []bool
+	origins   []origin
 	count     counts
 	addresses map[string]bool // of the sources, with their kinds
 	source    *corpus.PortableSource
@@ -293,8 +296,11 @@ func (c *sourceChecker) take(r sourceRecord) error {
 	if err := p.Check(*c.source); err != nil {
 		return err
 	}
-	if p.Document > len(c.weblinks) || p.Document > 0 && !c.weblinks[p.Document-1] {
-		return malformed("an item of the source %.200q names a document that is not there, or no address", c.source.Address)
+	if at := p.Document; at > 0 {
+		if at > len(c.origins) || !c.origins[at-1].address {
+			return malformed("an item of the source %.200q names a document that is not there, or no address", c.source.Address)
+		}
+		c.origins[at-1].owned = c.origins[at-1].owned || p.IsOwned
 	}
 	c.count.Items++
 	key := sha256.Sum256([]byte(p.Key))
@@ -433,7 +439,7 @@ type checker struct {
 	got   int
 	last  int // pieces of its newest version
 
-	weblinks []bool
+	origins []origin
 }
 
 func (c *checker) take(r record) error {
@@ -445,7 +451,7 @@ func (c *checker) take(r record) error {
 			return err
 		}
 		c.count.Documents++
-		c.weblinks = append(c.weblinks, d.ContentType == document.Weblink)
+		c.origins = append(c.origins, origin{address: d.ContentType == document.Weblink})
 		c.name, c.want, c.got, c.last = d.Name, d.Version, 0, d.Pieces
 		return c.blob(d.Blob, d.SHA256)
 	}

@@ -47,6 +47,8 @@ type Portable struct {
 	CreatedOn     time.Time  `json:"created_on" db:"created_on"`
 	ModifiedOn    time.Time  `json:"modified_on" db:"modified_on"`
 	Blob          string     `json:"blob" db:"blob_key"`
+	// Fetched: a source has fetched the bytes, so they are read and not asked for.
+	Fetched bool `json:"-" db:"-"`
 }
 
 // PortableVersion is a version with its pieces. Only the newest has an index.
@@ -330,7 +332,7 @@ func (s *Documents) Import(ctx context.Context, tx *db.Tx, sc authz.Scope, corpu
 	if err != nil || d.Step != Pending || d.IsFailed {
 		return id, err
 	}
-	return id, s.enqueue(ctx, tx, sc.Org(), task{DocumentID: id, Revision: 1}, false)
+	return id, s.enqueue(ctx, tx, sc.Org(), task{DocumentID: id, Revision: 1, Stored: d.Fetched && d.Blob != ""}, false)
 }
 
 // ImportVersion stores a version of an imported document; its pieces get the

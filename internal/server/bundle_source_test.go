@@ -25,6 +25,7 @@ type meadow struct {
 	*httptest.Server
 	mu    sync.Mutex
 	pages map[string]string
+	asked int
 	sent  int // bodies
 }
 
@@ -41,6 +42,7 @@ func newMeadow(t *testing.T) *meadow {
 	m.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
+		m.asked++
 		text, ok := m.pages[r.URL.Path]
 		tag := `"` + hexSum([]byte(text)) + `"`
 		switch {
@@ -69,6 +71,12 @@ func (m *meadow) bodies() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.sent
+}
+
+func (m *meadow) requests() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.asked
 }
 
 // walked waits until the sources of a corpus were walked and their documents
@@ -270,6 +278,22 @@ func TestSourcesOfABundleAreRefusedOrLeftOut(t *testing.T) {
 			if d["source_id"] != nil {
 				t.Errorf("%s belongs to a source", address)
 			}
+		}
+
+		// A page that was fetched and not read yet is read, and not asked for again.
+		es := slices.Clone(entries)
+		lines := slices.IndexFunc(es, func(e entryOf) bool { return e.name == "corpora/1/documents.jsonl.gz" })
+		es[lines].body = gzipped(t, bytes.ReplaceAll(gunzipped(t, es[lines].body), []byte(`"step":"completed"`), []byte(`"step":"pending"`)))
+		asked := m.requests()
+		unread := sendBundle(c, tarred(t, resealed(t, es)), nil).Want(t, 201).ID("data.corpora.0.id")
+		walked(t, c, unread)
+		for address, d := range byAddress(t, c, unread) {
+			if d["step"] != "completed" || d["is_failed"] != false || d["version"] != 1.0 {
+				t.Errorf("%s: %v", address, d)
+			}
+		}
+		if n := m.requests() - asked; n != 0 {
+			t.Errorf("%d requests for pages that were fetched before", n)
 		}
 
 		// A bundle that was made before sources were carried.
