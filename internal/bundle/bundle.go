@@ -3,7 +3,8 @@
 //
 // The file is a tar archive: a manifest with the hash of every entry, the
 // settings and access lists as JSON, the documents with their versions, pieces
-// and encoded indexes as compressed lines of JSON, and the files as they are.
+// and encoded indexes as compressed lines of JSON, the sources with what was seen of
+// each of their items as lines of JSON, and the files as they are.
 // Nothing in it names a row of the server it comes from, and no secret is in it.
 //
 // An import reads the whole file before it stores anything, and then stores all
@@ -98,12 +99,13 @@ type ImportedCorpus struct {
 	Documents int    `json:"documents"`
 	Versions  int    `json:"versions"`
 	Pieces    int    `json:"pieces"`
+	Sources   int    `json:"sources" doc:"Sites and sitemaps that it is refreshed from, by its schedule or refreshCorpus."`
 }
 
 // Mount declares the operations.
 func (s *Bundles) Mount(a *api.API) {
 	api.Download(a, api.Op{ID: "exportCorpus", Route: "GET /api/v2/corpora/{corpus_id}/export", Title: "Export a Corpus as a bundle", Group: "Corpora",
-		Doc:   "One file with the corpus, its documents in all versions, their index and files, its settings and access list: for importBundle of any Atrium server.",
+		Doc:   "One file with the corpus, its documents in all versions, their index and files, its sources, settings and access list: for importBundle of any Atrium server.",
 		Needs: authz.To(authz.Manage, authz.Corpus)},
 		func(ctx context.Context, in *corpus.ByID) (api.Content, error) {
 			return s.ExportCorpus(ctx, authz.From(ctx), in.ID)

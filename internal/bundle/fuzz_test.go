@@ -18,7 +18,7 @@ import (
 	"atrium/internal/retrieval"
 )
 
-// small is the bundle of a corpus with one text.
+// small is the bundle of a corpus with one text and one source.
 func small(t testing.TB) []byte {
 	t.Helper()
 	sum := hex.EncodeToString(make([]byte, sha256.Size))
@@ -38,7 +38,7 @@ func small(t testing.TB) []byte {
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	m := manifest{Format: formatName, Version: formatVersion, Kind: ofCorpus, Counts: counts{Corpora: 1, Documents: 1, Versions: 1, Pieces: 1}}
+	m := manifest{Format: formatName, Version: formatVersion, Kind: ofCorpus, Counts: counts{Corpora: 1, Documents: 1, Versions: 1, Pieces: 1, Sources: 1, Items: 1}}
 	var out bytes.Buffer
 	w := tar.NewWriter(&out)
 	put := func(name string, b []byte) {
@@ -57,6 +57,17 @@ func small(t testing.TB) []byte {
 	}
 	put(settingsName(1), settings)
 	put(documentsName(1), lines.Bytes())
+	var sources bytes.Buffer
+	e = json.NewEncoder(&sources)
+	for _, r := range []sourceRecord{
+		{Source: &corpus.PortableSource{Kind: corpus.Site, Address: "https://birds.example/", MaxDepth: 3, MaxPages: 200, State: corpus.Walked}},
+		{Item: &corpus.PortableItem{Key: "https://birds.example/owls", Depth: 1, Outcome: "skipped"}},
+	} {
+		if err := e.Encode(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(sourcesName(1), sources.Bytes())
 	all, err := json.Marshal(m)
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -147,7 +148,11 @@ func (im *importer) all(ctx context.Context, tx *db.Tx) error {
 		ids = append(ids, id)
 		im.out.Missing = append(im.out.Missing, unknown...)
 		im.out.Corpora = append(im.out.Corpora, ImportedCorpus{ID: id, Name: p.Name})
-		if err := im.documents(ctx, tx, i, id); err != nil {
+		documents, err := im.documents(ctx, tx, i, id)
+		if err != nil {
+			return err
+		}
+		if err := im.sources(ctx, tx, i, id, documents); err != nil {
 			return err
 		}
 	}
@@ -159,18 +164,19 @@ func (im *importer) all(ctx context.Context, tx *db.Tx) error {
 	return err
 }
 
-func (im *importer) documents(ctx context.Context, tx *db.Tx, n int, corpusID int64) error {
+// documents answers the ids that they have here, in order.
+func (im *importer) documents(ctx context.Context, tx *db.Tx, n int, corpusID int64) (ids []int64, err error) {
 	made := &im.out.Corpora[n]
-	var document int64
-	return im.b.each(ctx, n+1, func(r record) error {
+	err = im.b.each(ctx, n+1, func(r record) error {
 		if d := r.Document; d != nil {
 			if err := d.Check(); err != nil {
 				return err
 			}
 			d.Blob = im.keys[d.Blob]
+			d.Fetched = im.b.origins[n][len(ids)].owned
 			made.Documents++
-			var err error
-			document, err = im.s.Documents.Import(ctx, tx, im.sc, corpusID, *d)
+			id, err := im.s.Documents.Import(ctx, tx, im.sc, corpusID, *d)
+			ids = append(ids, id)
 			return err
 		}
 		v := r.Version
@@ -179,6 +185,33 @@ func (im *importer) documents(ctx context.Context, tx *db.Tx, n int, corpusID in
 		made.Pieces += len(v.Pieces)
 		at := im.b.runs[im.versions]
 		im.versions++
-		return im.s.Documents.ImportVersion(ctx, tx, im.sc, document, *v, im.first+at.now)
+		return im.s.Documents.ImportVersion(ctx, tx, im.sc, ids[len(ids)-1], *v, im.first+at.now)
+	})
+	return ids, err
+}
+
+// sources makes those of a corpus. Whoever may not add a source gets none; their
+// pages stay as addresses of their own.
+func (im *importer) sources(ctx context.Context, tx *db.Tx, n int, corpusID int64, documents []int64) error {
+	made := &im.out.Corpora[n]
+	var source int64
+	return im.b.eachSource(ctx, n+1, func(r sourceRecord) (err error) {
+		if p := r.Source; p != nil {
+			source, err = im.s.Corpora.ImportSource(ctx, tx, im.sc, corpusID, *p)
+			if fail.Is(err, fail.CodeForbidden) || fail.Is(err, fail.CodeNotFound) {
+				im.out.Missing = append(im.out.Missing, fmt.Sprintf("the source %s of %s was left out, for it may not be added: %s", p.Address, made.Name, fail.As(err).Message))
+				return nil
+			}
+			made.Sources++
+			return err
+		}
+		if source == 0 {
+			return nil
+		}
+		document := int64(0)
+		if at := r.Item.Document; at > 0 {
+			document = documents[at-1]
+		}
+		return im.s.Corpora.ImportItem(ctx, tx, im.sc, corpusID, source, *r.Item, document)
 	})
 }

@@ -11,7 +11,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"regexp"
@@ -19,6 +18,7 @@ import (
 
 	"atrium/internal/agent"
 	"atrium/internal/corpus"
+	"atrium/internal/document"
 	"atrium/internal/fail"
 )
 
@@ -30,11 +30,14 @@ const (
 	maxPieces   = 50_000_000
 	// maxRecord bounds one version of one document in memory.
 	maxRecord = 256 << 20
+	// maxItem bounds one item of a source, which is its links.
+	maxItem  = 16 << 20
+	maxItems = 500_000 // of one source
 	// maxRatio is how far documents may be packed; real ones are below 20.
 	maxRatio = 200
 )
 
-var entryForm = regexp.MustCompile(`^(manifest\.json|agent\.json|corpora/[1-9][0-9]{0,3}/(corpus\.json|documents\.jsonl\.gz)|blobs/[1-9][0-9]{0,6})$`)
+var entryForm = regexp.MustCompile(`^(manifest\.json|agent\.json|corpora/[1-9][0-9]{0,3}/(corpus\.json|documents\.jsonl\.gz|sources\.jsonl)|blobs/[1-9][0-9]{0,6})$`)
 
 // opened is a bundle that was read to its end and found whole.
 type opened struct {
@@ -44,6 +47,7 @@ type opened struct {
 	agent    *agent.Portable
 	corpora  []corpus.Portable
 	runs     []run
+	origins  [][]origin // of each corpus's documents
 }
 
 // place is where the bytes of an entry stand in the file.
@@ -60,10 +64,13 @@ type run struct {
 	pieces   int
 }
 
+// origin is how a document came to be.
+type origin struct{ address, owned bool } // owned: a source fetched it
+
 // open reads a bundle and answers it only when all of it is as it must be.
 func open(ctx context.Context, f *os.File) (*opened, error) {
 	b := &opened{file: f, places: map[string]place{}}
-	for _, step := range []func(context.Context) error{b.walk, b.account, b.settings, b.documents, b.blobs} {
+	for _, step := range []func(context.Context) error{b.walk, b.account, b.settings, b.documents, b.sources, b.blobs} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -161,7 +168,7 @@ func (b *opened) account(context.Context) error {
 	switch {
 	case m.Format != formatName:
 		return fail.Conflict("this is not a bundle of Atrium")
-	case m.Version != formatVersion:
+	case m.Version < oldestVersion || m.Version > formatVersion:
 		return fail.Conflict("the bundle has the format %d and this server reads %d; update the older of the two servers and export it again", m.Version, formatVersion)
 	case m.Kind != ofCorpus && m.Kind != ofAgent:
 		return malformed("its kind is neither corpus nor agent")
@@ -217,6 +224,7 @@ func (b *opened) documents(ctx context.Context) error {
 		found.Documents += c.count.Documents
 		found.Versions += c.count.Versions
 		pieces += c.count.Pieces
+		b.origins = append(b.origins, c.origins)
 		if pieces > maxPieces {
 			return fail.TooLarge("the bundle has more than %d pieces; export less at once", maxPieces)
 		}
@@ -237,6 +245,70 @@ func (b *opened) documents(ctx context.Context) error {
 		}
 		r.now = now
 		now += int64(r.pieces)
+	}
+	return nil
+}
+
+// sources reads all of them once.
+func (b *opened) sources(ctx context.Context) error {
+	var found counts
+	for i := range b.corpora {
+		c := sourceChecker{origins: b.origins[i], addresses: map[string]bool{}}
+		if err := b.eachSource(ctx, i+1, c.take); err != nil {
+			return err
+		}
+		found.Sources += c.count.Sources
+		found.Items += c.count.Items
+	}
+	if want := b.manifest.Counts; found.Sources != want.Sources || found.Items != want.Items {
+		return malformed("it holds %d sources with %d items and its manifest counts %d with %d", found.Sources, found.Items, want.Sources, want.Items)
+	}
+	return nil
+}
+
+// sourceChecker holds each source of a corpus, and what it names, to what can be.
+type sourceChecker struct {
+	origins   []origin
+	count     counts
+	addresses map[string]bool // of the sources, with their kinds
+	source    *corpus.PortableSource
+	keys      map[[sha256.Size]byte]struct{} // of the source's items
+}
+
+func (c *sourceChecker) take(r sourceRecord) error {
+	if p := r.Source; p != nil {
+		if err := p.Check(); err != nil {
+			return err
+		}
+		name := p.Kind + " " + p.Address
+		if c.addresses[name] {
+			return malformed("it holds the source %.200q twice", p.Address)
+		}
+		c.addresses[name] = true
+		c.count.Sources++
+		c.source, c.keys = p, map[[sha256.Size]byte]struct{}{}
+		return nil
+	}
+	p := r.Item
+	if c.source == nil {
+		return malformed("an item belongs to no source")
+	}
+	if err := p.Check(*c.source); err != nil {
+		return err
+	}
+	if at := p.Document; at > 0 {
+		if at > len(c.origins) || !c.origins[at-1].address {
+			return malformed("an item of the source %.200q names a document that is not there, or no address", c.source.Address)
+		}
+		c.origins[at-1].owned = c.origins[at-1].owned || p.IsOwned
+	}
+	c.count.Items++
+	key := sha256.Sum256([]byte(p.Key))
+	if _, twice := c.keys[key]; twice {
+		return malformed("the source %.200q has an item twice", c.source.Address)
+	}
+	if c.keys[key] = struct{}{}; len(c.keys) > maxItems {
+		return fail.TooLarge("a source of the bundle has more than %d items; export less at once", maxItems)
 	}
 	return nil
 }
@@ -271,32 +343,72 @@ func (b *opened) each(ctx context.Context, n int, take func(record) error) error
 	if err != nil {
 		return unreadable(name, err)
 	}
-	limit := &io.LimitedReader{R: z, N: p.size*maxRatio + 1<<20}
-	in := bufio.NewReaderSize(limit, 1<<18)
+	return lines(ctx, name, &unpacked{r: z, left: p.size*maxRatio + 1<<20, name: name}, maxRecord, func(r record) error {
+		if (r.Document == nil) == (r.Version == nil) {
+			return malformed("%s has a line that is neither a document nor a version", name)
+		}
+		return take(r)
+	})
+}
+
+// eachSource gives the lines of a corpus's sources in order; older bundles, and
+// corpora without a source, have none.
+func (b *opened) eachSource(ctx context.Context, n int, take func(sourceRecord) error) error {
+	name := sourcesName(n)
+	p, ok := b.places[name]
+	if !ok {
+		return nil
+	}
+	p.used = true
+	b.places[name] = p
+	return lines(ctx, name, canceled{ctx, b.section(name)}, maxItem, func(r sourceRecord) error {
+		if (r.Source == nil) == (r.Item == nil) {
+			return malformed("%s has a line that is neither a source nor an item", name)
+		}
+		return take(r)
+	})
+}
+
+// unpacked refuses what unpacks to more than an export packs.
+type unpacked struct {
+	r    io.Reader
+	left int64
+	name string
+}
+
+func (u *unpacked) Read(p []byte) (int, error) {
+	n, err := u.r.Read(p)
+	if u.left -= int64(n); u.left <= 0 {
+		return 0, fail.TooLarge("the bundle's %s unpacks to much more than documents do; it was not made by an export", u.name)
+	}
+	return n, err
+}
+
+// lines decodes the lines of an entry. An unknown field would be a setting that is lost.
+func lines[T any](ctx context.Context, name string, from io.Reader, most int, take func(T) error) error {
+	in := bufio.NewReaderSize(from, 1<<18)
 	var line []byte
 	for {
-		line, err = readLine(in, line[:0])
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+		var err error
+		line, err = readLine(in, line[:0], most)
+		var refused *fail.Error
 		switch {
-		case limit.N <= 0:
-			return fail.TooLarge("the bundle's %s unpacks to much more than documents do; it was not made by an export", name)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.As(err, &refused):
+			return err
 		case errors.Is(err, errLine):
-			return fail.TooLarge("a document of the bundle is larger than %d MiB", maxRecord>>20)
+			return fail.TooLarge("a line of the bundle's %s is larger than %d MiB", name, most>>20)
 		case errors.Is(err, io.EOF) && len(line) == 0:
 			return nil
 		case err != nil && !errors.Is(err, io.EOF):
 			return unreadable(name, err)
 		}
-		var r record
+		var r T
 		d := json.NewDecoder(bytes.NewReader(line))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&r); err != nil {
 			return unreadable(name, err)
-		}
-		if (r.Document == nil) == (r.Version == nil) {
-			return malformed("%s has a line that is neither a document nor a version", name)
 		}
 		if err := take(r); err != nil {
 			return err
@@ -304,12 +416,12 @@ func (b *opened) each(ctx context.Context, n int, take func(record) error) error
 	}
 }
 
-var errLine = fmt.Errorf("bundle: a line is longer than %d bytes", maxRecord)
+var errLine = errors.New("bundle: a line is too long")
 
-func readLine(in *bufio.Reader, line []byte) ([]byte, error) {
+func readLine(in *bufio.Reader, line []byte, most int) ([]byte, error) {
 	for {
 		part, err := in.ReadSlice('\n')
-		if line = append(line, part...); len(line) > maxRecord {
+		if line = append(line, part...); len(line) > most {
 			return nil, errLine
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
@@ -326,6 +438,8 @@ type checker struct {
 	want  int // versions of the document
 	got   int
 	last  int // pieces of its newest version
+
+	origins []origin
 }
 
 func (c *checker) take(r record) error {
@@ -337,6 +451,7 @@ func (c *checker) take(r record) error {
 			return err
 		}
 		c.count.Documents++
+		c.origins = append(c.origins, origin{address: d.ContentType == document.Weblink})
 		c.name, c.want, c.got, c.last = d.Name, d.Version, 0, d.Pieces
 		return c.blob(d.Blob, d.SHA256)
 	}

@@ -26,7 +26,8 @@ import (
 
 const (
 	formatName    = "atrium-bundle"
-	formatVersion = 1
+	formatVersion = 2
+	oldestVersion = 1 // without sources
 	manifestName  = "manifest.json"
 	agentName     = "agent.json"
 
@@ -53,6 +54,8 @@ type counts struct {
 	Versions  int `json:"versions"`
 	Pieces    int `json:"pieces"`
 	Blobs     int `json:"blobs"`
+	Sources   int `json:"sources"`
+	Items     int `json:"items"` // of sources
 }
 
 type entry struct {
@@ -67,8 +70,15 @@ type record struct {
 	Version  *document.PortableVersion `json:"version,omitempty"`
 }
 
+// sourceRecord is a line of sources.jsonl: a source, or an item of the last one.
+type sourceRecord struct {
+	Source *corpus.PortableSource `json:"source,omitempty"`
+	Item   *corpus.PortableItem   `json:"item,omitempty"`
+}
+
 func settingsName(n int) string  { return fmt.Sprintf("corpora/%d/corpus.json", n) }
 func documentsName(n int) string { return fmt.Sprintf("corpora/%d/documents.jsonl.gz", n) }
+func sourcesName(n int) string   { return fmt.Sprintf("corpora/%d/sources.jsonl", n) }
 func blobName(n int) string      { return fmt.Sprintf("blobs/%d", n) }
 
 // ExportCorpus makes the bundle of a corpus that the caller may manage.
@@ -77,7 +87,7 @@ func (s *Bundles) ExportCorpus(ctx context.Context, sc authz.Scope, id int64) (a
 	if err != nil {
 		return api.Content{}, err
 	}
-	return s.export(ctx, sc, manifest{Kind: ofCorpus, Name: p.Name}, nil, []source{{id, p}})
+	return s.export(ctx, sc, manifest{Kind: ofCorpus, Name: p.Name}, nil, []part{{id, p}})
 }
 
 // ExportAgent makes the bundle of an agent that the caller may manage, with
@@ -88,7 +98,7 @@ func (s *Bundles) ExportAgent(ctx context.Context, sc authz.Scope, id int64) (ap
 		return api.Content{}, err
 	}
 	m := manifest{Kind: ofAgent, Name: p.Name}
-	var from []source
+	var from []part
 	for i := range p.Corpora {
 		x := &p.Corpora[i]
 		c, err := s.Corpora.Export(ctx, sc, x.ID)
@@ -98,19 +108,19 @@ func (s *Bundles) ExportAgent(ctx context.Context, sc authz.Scope, id int64) (ap
 		case err != nil:
 			return api.Content{}, err
 		default:
-			from = append(from, source{x.ID, c})
+			from = append(from, part{x.ID, c})
 			x.Corpus = len(from)
 		}
 	}
 	return s.export(ctx, sc, m, &p, from)
 }
 
-type source struct {
+type part struct {
 	id     int64
 	corpus corpus.Portable
 }
 
-func (s *Bundles) export(ctx context.Context, sc authz.Scope, m manifest, a *agent.Portable, from []source) (api.Content, error) {
+func (s *Bundles) export(ctx context.Context, sc authz.Scope, m manifest, a *agent.Portable, from []part) (api.Content, error) {
 	// Who takes a corpus away stands in the audit log, though nothing changes.
 	if err := s.DB.Tx(ctx, func(context.Context, *db.Tx) error { return nil }); err != nil {
 		return api.Content{}, err
@@ -158,13 +168,14 @@ type writer struct {
 	manifest manifest
 	blobs    map[string]int // by key, the number of each
 	keys     []blobOf
-	lines    *json.Encoder // of the documents being written
+	lines    *json.Encoder // of the documents or sources being written
+	places   map[int64]int // of the documents of the corpus being written, from 1 on
 }
 
 // blobOf is a file that documents name, and what it must be.
 type blobOf struct{ key, sum string }
 
-func (w *writer) all(a *agent.Portable, from []source) error {
+func (w *writer) all(a *agent.Portable, from []part) error {
 	if a != nil {
 		if err := w.json(agentName, a); err != nil {
 			return err
@@ -175,6 +186,9 @@ func (w *writer) all(a *agent.Portable, from []source) error {
 			return err
 		}
 		if err := w.documents(i+1, c.id); err != nil {
+			return err
+		}
+		if err := w.sources(i+1, c.id); err != nil {
 			return err
 		}
 	}
@@ -222,7 +236,7 @@ func (w *writer) documents(n int, corpusID int64) error {
 	if err != nil {
 		return err
 	}
-	w.lines = json.NewEncoder(z)
+	w.lines, w.places = json.NewEncoder(z), map[int64]int{}
 	w.lines.SetEscapeHTML(false)
 	if err := w.s.Documents.Export(w.ctx, w.sc, corpusID, w); err != nil {
 		return err
@@ -230,19 +244,64 @@ func (w *writer) documents(n int, corpusID int64) error {
 	if err := z.Close(); err != nil {
 		return err
 	}
-	size, err := f.Seek(0, io.SeekCurrent)
+	return w.file(documentsName(n), f)
+}
+
+// file puts what was written to a file.
+func (w *writer) file(name string, f io.ReadSeeker) error {
+	size, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
 		return err
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	return w.put(documentsName(n), size, f)
+	return w.put(name, size, f)
+}
+
+// sources writes those of a corpus, whose documents were written before; without
+// any there is no entry. They are not packed: an item is smaller than its page,
+// and what is not packed cannot unpack to anything.
+func (w *writer) sources(n int, corpusID int64) error {
+	f, err := w.s.scratch()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	before := w.manifest.Counts.Sources
+	out := bufio.NewWriterSize(f, 1<<16)
+	w.lines = json.NewEncoder(out)
+	w.lines.SetEscapeHTML(false)
+	if err := w.s.Corpora.ExportSources(w.ctx, w.sc, corpusID, w); err != nil {
+		return err
+	}
+	if err := out.Flush(); err != nil || w.manifest.Counts.Sources == before {
+		return err
+	}
+	return w.file(sourcesName(n), f)
+}
+
+// Source takes a source of the corpus being written.
+func (w *writer) Source(p corpus.PortableSource) error {
+	w.manifest.Counts.Sources++
+	return w.lines.Encode(sourceRecord{Source: &p})
+}
+
+// Item takes an item of the source before. A document that came after the others
+// were written is not in the bundle; its page is fetched anew.
+func (w *writer) Item(p corpus.PortableItem) error {
+	w.manifest.Counts.Items++
+	if p.DocumentID != nil && !p.IsDeleted {
+		p.Document = w.places[*p.DocumentID]
+		p.IsOwned = p.IsOwned && p.Document != 0
+	}
+	return w.lines.Encode(sourceRecord{Item: &p})
 }
 
 // Document takes a document of the corpus being written.
 func (w *writer) Document(d document.Portable) error {
 	w.manifest.Counts.Documents++
+	w.places[d.ID] = len(w.places) + 1
 	d.Blob = w.named(d.Blob, d.SHA256)
 	return w.lines.Encode(record{Document: &d})
 }
@@ -275,14 +334,7 @@ func (w *writer) blob(n int, b blobOf) error {
 		return err
 	}
 	defer f.Close()
-	size, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return err
-	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	if err := w.put(blobName(n), size, f); err != nil {
+	if err := w.file(blobName(n), f); err != nil {
 		return err
 	}
 	if got := w.manifest.Entries[len(w.manifest.Entries)-1].SHA256; got != b.sum {
@@ -305,4 +357,7 @@ func (c canceled) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
-var _ document.Porter = (*writer)(nil)
+var (
+	_ document.Porter     = (*writer)(nil)
+	_ corpus.SourcePorter = (*writer)(nil)
+)

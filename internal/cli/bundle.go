@@ -137,6 +137,7 @@ func (in *importing) Run(t *terminal) error {
 				Documents int    `json:"documents"`
 				Versions  int    `json:"versions"`
 				Pieces    int    `json:"pieces"`
+				Sources   int    `json:"sources"`
 			} `json:"corpora"`
 			Missing []string `json:"missing"`
 		} `json:"data"`
@@ -145,7 +146,7 @@ func (in *importing) Run(t *terminal) error {
 		return errors.Join(errors.New("the server's answer is not JSON; is this address an Atrium server?"), err)
 	}
 	for _, x := range out.Data.Corpora {
-		fmt.Fprintf(t.out, "corpus %d %s: %d documents, %d versions, %d pieces\n", x.ID, x.Name, x.Documents, x.Versions, x.Pieces)
+		fmt.Fprintf(t.out, "corpus %d %s: %d documents, %d versions, %d pieces, %d sources\n", x.ID, x.Name, x.Documents, x.Versions, x.Pieces, x.Sources)
 	}
 	if id := out.Data.AgentID; id != nil {
 		fmt.Fprintf(t.out, "agent %d\n", *id)

@@ -165,6 +165,9 @@ type sourcePages struct {
 	Outcome string `query:"outcome" enum:"pending,added,changed,unchanged,not_modified,listing,removed,skipped,failed" doc:"Only these."`
 }
 
+// addSource is what createCorpusSource demands, and an import for each source.
+var addSource = authz.To(authz.Edit, authz.Corpus)
+
 func (s *Corpora) mountSources(a *api.API) {
 	const path = "/api/v2/corpora/{corpus_id}/sources"
 	api.Many(a, api.Op{ID: "listCorpusSources", Route: "GET " + path, Title: "Get the sources of a Corpus", Group: "Corpora", Sort: slices.Sorted(maps.Keys(sourceSort)),
@@ -174,7 +177,7 @@ func (s *Corpora) mountSources(a *api.API) {
 		})
 	api.Do(a, api.Op{ID: "createCorpusSource", Route: "POST " + path, Title: "Add a source to a Corpus", Group: "Corpora", Status: http.StatusCreated,
 		Doc:     "A site or a sitemap is walked in the background, within its limits and what robots.txt, pages and headers allow, and its pages become documents. An address that is there already gets the new limits and is walked again.",
-		Message: "Source has been queued for walking", Needs: authz.To(authz.Edit, authz.Corpus)},
+		Message: "Source has been queued for walking", Needs: addSource},
 		func(ctx context.Context, in *sourceDrafted) (Source, error) {
 			return s.AddSource(ctx, authz.From(ctx), in.ID, in.Body)
 		})

@@ -40,6 +40,9 @@ func PortableColumns() map[string][]string {
 	return map[string][]string{
 		"corpus":       {"owner_id", "name", "description", "corpus_type", "indexing_mode_id", "restrict_to_viewers", "pii_redaction", "refresh_enabled", "refresh_schedule", "tags"},
 		"corpus_grant": {"user_id", "team_id", "role"},
+		"source": strings.Fields(`kind address max_depth max_pages include exclude tags state error
+			found added changed unchanged not_modified removed skipped failed is_cut started_on ended_on`),
+		"source_item": strings.Fields(`key depth is_listing is_pinned listed outcome reason etag last_modified fetched_listed leads document_id visited_on`),
 	}
 }
 
@@ -47,6 +50,7 @@ func PortableColumns() map[string][]string {
 func Unported() map[string]string {
 	return map[string]string{
 		"org_id": "the other organization's", "id": "given anew", "corpus_id": "given anew", "index_seq": "counted anew", "is_deleted": "deleted ones stay",
+		"source_id": "given anew", "run": "counted anew", "tries": "of a walk under way",
 		"next_refresh_on": "reckoned anew", "last_refresh_on": "not here", "created_by": "whoever imports it", "created_on": "when it is imported", "modified_by": "whoever imports it", "modified_on": "when it is imported",
 	}
 }

@@ -165,28 +165,21 @@ func patterns(field string, in []string) ([]string, error) {
 // kind is the source that is there: its limits change, and it is walked again.
 func (s *Corpora) AddSource(ctx context.Context, sc authz.Scope, corpusID int64, d SourceDraft) (out Source, err error) {
 	err = s.db.Tx(ctx, func(ctx context.Context, tx *db.Tx) error {
-		if err := document.MayOn(ctx, tx, sc, corpusID, authz.Edit); err != nil {
+		if err := mayAdd(ctx, tx, sc, corpusID, &d); err != nil {
 			return err
 		}
-		if err := d.check(); err != nil {
-			return err
-		}
-		now := time.Now()
 		id, err := db.One[int64](ctx, tx, `SELECT id FROM source WHERE org_id = ? AND corpus_id = ? AND kind = ? AND address = ? AND is_deleted = FALSE ORDER BY id LIMIT 1`,
 			sc.Org(), corpusID, d.Kind, d.Address)
 		switch {
 		case errors.Is(err, db.ErrNone):
-			id, err = db.One[int64](ctx, tx, `INSERT INTO source (org_id, corpus_id, kind, address, max_depth, max_pages, include, exclude, tags, state, error, run,
-					found, added, changed, unchanged, not_modified, removed, skipped, failed, is_cut, is_deleted, created_by, created_on, modified_by, modified_on)
-				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'completed', '', 0, 0, 0, 0, 0, 0, 0, 0, 0, FALSE, FALSE, ?, ?, ?, ?) RETURNING id`,
-				sc.Org(), corpusID, d.Kind, d.Address, d.MaxDepth, d.MaxPages, db.JSON(d.Include), db.JSON(d.Exclude), db.JSON(d.Tags), sc.Email(), now, sc.Email(), now)
+			id, err = s.insertSource(ctx, tx, sc, corpusID, d)
 		case err == nil:
 			// Where its pages lead depends on the limits: all are asked anew.
 			if _, err = db.Exec(ctx, tx, `UPDATE source_item SET etag = '', last_modified = '', fetched_listed = '' WHERE org_id = ? AND source_id = ?`, sc.Org(), id); err != nil {
 				return err
 			}
 			_, err = db.Exec(ctx, tx, `UPDATE source SET max_depth = ?, max_pages = ?, include = ?, exclude = ?, tags = ?, modified_by = ?, modified_on = ? WHERE org_id = ? AND id = ?`,
-				d.MaxDepth, d.MaxPages, db.JSON(d.Include), db.JSON(d.Exclude), db.JSON(d.Tags), sc.Email(), now, sc.Org(), id)
+				d.MaxDepth, d.MaxPages, db.JSON(d.Include), db.JSON(d.Exclude), db.JSON(d.Tags), sc.Email(), time.Now(), sc.Org(), id)
 		}
 		if err != nil {
 			return err
@@ -199,6 +192,23 @@ func (s *Corpora) AddSource(ctx context.Context, sc authz.Scope, corpusID int64,
 		return err
 	})
 	return out, err
+}
+
+// mayAdd holds a source that is to be made to the rights of the caller and to
+// what a source can be. It cleans the draft in place.
+func mayAdd(ctx context.Context, q db.Querier, sc authz.Scope, corpusID int64, d *SourceDraft) error {
+	if err := document.MayOn(ctx, q, sc, corpusID, authz.Edit); err != nil {
+		return err
+	}
+	return d.check()
+}
+
+func (s *Corpora) insertSource(ctx context.Context, tx *db.Tx, sc authz.Scope, corpusID int64, d SourceDraft) (int64, error) {
+	now := time.Now()
+	return db.One[int64](ctx, tx, `INSERT INTO source (org_id, corpus_id, kind, address, max_depth, max_pages, include, exclude, tags, state, error, run,
+			found, added, changed, unchanged, not_modified, removed, skipped, failed, is_cut, is_deleted, created_by, created_on, modified_by, modified_on)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'completed', '', 0, 0, 0, 0, 0, 0, 0, 0, 0, FALSE, FALSE, ?, ?, ?, ?) RETURNING id`,
+		sc.Org(), corpusID, d.Kind, d.Address, d.MaxDepth, d.MaxPages, db.JSON(d.Include), db.JSON(d.Exclude), db.JSON(d.Tags), sc.Email(), now, sc.Email(), now)
 }
 
 func (s *Corpora) sourceOf(ctx context.Context, q db.Querier, orgID, corpusID, id int64) (Source, error) {

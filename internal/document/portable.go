@@ -20,6 +20,7 @@ import (
 // Portable is a document as a bundle carries it. What it is called elsewhere
 // (its ids, its corpus) is left out. Blob names the bytes within the bundle.
 type Portable struct {
+	ID            int64      `json:"-" db:"id"`
 	Name          string     `json:"name" db:"name"`
 	ContentType   string     `json:"content_type" db:"content_type"`
 	Source        string     `json:"source" db:"source"`
@@ -46,6 +47,8 @@ type Portable struct {
 	CreatedOn     time.Time  `json:"created_on" db:"created_on"`
 	ModifiedOn    time.Time  `json:"modified_on" db:"modified_on"`
 	Blob          string     `json:"blob" db:"blob_key"`
+	// Fetched: a source has fetched the bytes, so they are read and not asked for.
+	Fetched bool `json:"-" db:"-"`
 }
 
 // PortableVersion is a version with its pieces. Only the newest has an index.
@@ -93,7 +96,7 @@ func PortableColumns() map[string][]string {
 func Unported() map[string]string {
 	return map[string]string{
 		"org_id": "the other organization's", "id": "given anew", "corpus_id": "given anew", "document_id": "given anew", "version_id": "given anew",
-		"source_id": "its pages go as addresses that were added one by one", "revision": "counted anew", "index_seq": "counted anew", "is_deleted": "deleted ones stay", "created_by": "whoever imports it", "modified_by": "whoever imports it",
+		"source_id": "the items of its source name it", "revision": "counted anew", "index_seq": "counted anew", "is_deleted": "deleted ones stay", "created_by": "whoever imports it", "modified_by": "whoever imports it",
 	}
 }
 
@@ -128,7 +131,7 @@ func (s *Documents) Export(ctx context.Context, sc authz.Scope, corpusID int64, 
 
 func (s *Documents) export(ctx context.Context, orgID, id int64, to Porter) error {
 	for range 10 {
-		d, err := db.One[Portable](ctx, s.DB, `SELECT name, content_type, source, media_type, size, sha256, blob_key, etag, last_modified, step, is_failed, failure_code,
+		d, err := db.One[Portable](ctx, s.DB, `SELECT id, name, content_type, source, media_type, size, sha256, blob_key, etag, last_modified, step, is_failed, failure_code,
 			failure_reason, warnings, version, pieces, pages, tags, is_attachment, weblink_type, is_removed_at_source, checked_on, check_result, redactions, created_on, modified_on FROM document WHERE org_id = ? AND id = ? AND is_deleted = FALSE`, orgID, id)
 		if errors.Is(err, db.ErrNone) {
 			return nil
@@ -212,11 +215,11 @@ func (d *Portable) Check() error {
 		return bad("content_type")
 	case !slices.Contains([]string{Pending, Extracting, Chunking, Embedding, Completed}, d.Step):
 		return bad("step")
-	case d.Name == "" || !fits(d.Name, maxName):
+	case d.Name == "" || !Fits(d.Name, maxName):
 		return bad("name")
-	case d.ContentType == Text && !fits(d.Source, MaxText), d.ContentType != Text && !fits(d.Source, 4096):
+	case d.ContentType == Text && !Fits(d.Source, MaxText), d.ContentType != Text && !Fits(d.Source, 4096):
 		return bad("source")
-	case !fits(d.MediaType, 100), !fits(d.ETag, 500), !fits(d.LastModified, 100), !fits(d.FailureCode, 100), !fits(d.FailureReason, 4000):
+	case !Fits(d.MediaType, 100), !Fits(d.ETag, 500), !Fits(d.LastModified, 100), !Fits(d.FailureCode, 100), !Fits(d.FailureReason, 4000):
 		return bad("field that is too long")
 	case d.Size < 0, d.Size > maxPortable, d.Pages < 0, d.Pages > 1<<30, d.Pieces < 0, d.Pieces > 1<<30, d.Version < 0, d.Version > maxVersions:
 		return bad("number")
@@ -259,7 +262,7 @@ func (v *PortableVersion) Check(newest bool) error {
 		return bad("pieces or an index")
 	case modes[v.ModeID] == "":
 		return bad("an indexing mode")
-	case !fits(v.MediaType, 100), !fits(v.Title, 4000), !fits(v.Embedder, 500), !fits(v.Text, maxPortableText):
+	case !Fits(v.MediaType, 100), !Fits(v.Title, 4000), !Fits(v.Embedder, 500), !Fits(v.Text, maxPortableText):
 		return bad("a text")
 	case v.Size < 0, v.Size > maxPortable, v.Pages < 0, v.Pages > 1<<30, !isSum(v.SHA256):
 		return bad("a number")
@@ -272,21 +275,21 @@ func (v *PortableVersion) Check(newest bool) error {
 	}
 	points := utf8.RuneCountInString(v.Text)
 	for _, p := range v.Pieces {
-		if p.Page < 0 || p.Page > 1<<30 || p.Start < 0 || p.End < p.Start || p.End > points || !fits(p.Heading, 1<<16) || !fits(p.Text, maxPortableText) || !fits(p.Context, 1<<16) {
+		if p.Page < 0 || p.Page > 1<<30 || p.Start < 0 || p.End < p.Start || p.End > points || !Fits(p.Heading, 1<<16) || !Fits(p.Text, maxPortableText) || !Fits(p.Context, 1<<16) {
 			return bad("a piece")
 		}
 	}
 	return nil
 }
 
-// fits tells whether a text can be stored as it is and has at most so many bytes
+// Fits tells whether a text can be stored as it is and has at most so many bytes
 // a character.
-func fits(s string, most int) bool {
+func Fits(s string, most int) bool {
 	return len(s) <= 4*most && utf8.ValidString(s) && !strings.ContainsRune(s, 0)
 }
 
 func fitsAll(list []string, count, most int) bool {
-	return len(list) <= count && !slices.ContainsFunc(list, func(s string) bool { return !fits(s, most) })
+	return len(list) <= count && !slices.ContainsFunc(list, func(s string) bool { return !Fits(s, most) })
 }
 
 // isSum tells whether s may be a SHA-256 in hexadecimal, or is empty: an address
@@ -329,7 +332,7 @@ func (s *Documents) Import(ctx context.Context, tx *db.Tx, sc authz.Scope, corpu
 	if err != nil || d.Step != Pending || d.IsFailed {
 		return id, err
 	}
-	return id, s.enqueue(ctx, tx, sc.Org(), task{DocumentID: id, Revision: 1}, false)
+	return id, s.enqueue(ctx, tx, sc.Org(), task{DocumentID: id, Revision: 1, Stored: d.Fetched && d.Blob != ""}, false)
 }
 
 // ImportVersion stores a version of an imported document; its pieces get the
@@ -361,4 +364,21 @@ func (s *Documents) ImportVersion(ctx context.Context, tx *db.Tx, sc authz.Scope
 		}
 	}
 	return nil
+}
+
+// ImportDeleted stores that somebody deleted what a source found, so that the
+// source leaves it alone; of the document nothing is left, as after a sweep.
+func (s *Documents) ImportDeleted(ctx context.Context, tx *db.Tx, sc authz.Scope, corpusID int64) (int64, error) {
+	now := time.Now()
+	return db.One[int64](ctx, tx, `INSERT INTO document (org_id, corpus_id, name, content_type, source, media_type, size, sha256, blob_key, etag, last_modified,
+			step, is_failed, failure_code, failure_reason, warnings, version, pieces, pages, tags, is_attachment, revision, index_seq,
+			is_deleted, created_by, created_on, modified_by, modified_on)
+		VALUES (?, ?, '', 'weblink', '', '', 0, '', '', '', '', 'completed', FALSE, '', '', '[]', 0, 0, 0, '[]', FALSE, 1, 0, TRUE, ?, ?, ?, ?) RETURNING id`,
+		sc.Org(), corpusID, sc.Email(), now, sc.Email(), now)
+}
+
+// ImportOwner says which source an imported document comes from.
+func (s *Documents) ImportOwner(ctx context.Context, tx *db.Tx, sc authz.Scope, id, sourceID int64) error {
+	_, err := db.Exec(ctx, tx, `UPDATE document SET source_id = ? WHERE org_id = ? AND id = ?`, sourceID, sc.Org(), id)
+	return err
 }

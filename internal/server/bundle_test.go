@@ -376,7 +376,7 @@ func TestAChangedCutOrHostileBundleIsRefusedAndStoresNothing(t *testing.T) {
 		"another file":     changed("blobs/1", func(b []byte) []byte { return append(b, 'x') }),
 		"a bomb":           changed(lines, func([]byte) []byte { return gzipped(t, make([]byte, 64<<20)) }),
 		"another format": changed("manifest.json", func(b []byte) []byte {
-			return bytes.Replace(b, []byte(`"version":1,"made`), []byte(`"version":2,"made`), 1)
+			return bytes.Replace(b, []byte(`"version":2,"made`), []byte(`"version":3,"made`), 1)
 		}),
 		"an unknown field":  inLines(`"etag"`, `"secret_setting":1,"etag"`),
 		"a missing version": inLines(`"version":2`, `"version":3`),

@@ -70,5 +70,11 @@ func resolve(base *url.URL, ref string) *url.URL {
 	return normal(u)
 }
 
+// Within tells whether a walk that starts at an address may come by another.
+func Within(start, address string) bool {
+	from, to := parse(start), parse(address)
+	return from != nil && to != nil && site(from) == site(to)
+}
+
 // site is what addresses of one site have in common.
 func site(u *url.URL) string { return strings.TrimPrefix(u.Host, "www.") }

@@ -1231,7 +1231,7 @@ export interface paths {
         };
         /**
          * Export a Corpus as a bundle
-         * @description One file with the corpus, its documents in all versions, their index and files, its settings and access list: for importBundle of any Atrium server.
+         * @description One file with the corpus, its documents in all versions, their index and files, its sources, settings and access list: for importBundle of any Atrium server.
          *
          *     Needs the permission `corpus:manage`.
          */
@@ -4338,6 +4338,11 @@ export interface components {
             name: string;
             /** Format: int64 */
             pieces: number;
+            /**
+             * Format: int64
+             * @description Sites and sitemaps that it is refreshed from, by its schedule or refreshCorpus.
+             */
+            sources: number;
             /** Format: int64 */
             versions: number;
         } & {
