@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -91,8 +93,21 @@ type writer struct {
 	stmts map[string]*sql.Stmt
 	sync  *walSync
 
-	written int // statements since the checkpointer was called
+	waiting atomic.Int32 // for the turn
+	batch   *batch       // the transaction that is open; nil: none
+	written int          // statements since the checkpointer was called
 }
+
+// batch is one transaction of SQLite that holds those of several callers who came
+// at the same time: what they write shares pages and one commit.
+type batch struct {
+	members int
+	done    chan struct{} // closed when err is known
+	err     error
+}
+
+// maxBatch bounds how long the first of a batch waits for the others.
+const maxBatch = 32
 
 func (w *writer) close() error {
 	w.turn <- struct{}{}
@@ -131,44 +146,119 @@ func (w *writer) do(text string) error {
 	return err
 }
 
-// runSQLite runs one transaction on the writer. Statements do not see ctx: an
-// interrupted statement costs the connection, and ctx is checked between them.
-func (d *DB) runSQLite(ctx context.Context, relaxed bool, f func(ctx context.Context, tx *Tx) error) (_ *Tx, err error) {
-	w := d.write
+// take answers once the caller holds the writer.
+func (w *writer) take(ctx context.Context) error {
+	w.waiting.Add(1)
+	defer w.waiting.Add(-1)
 	select {
 	case w.turn <- struct{}{}:
+		return nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		// The last one may have left the commit to us.
+		go func() {
+			w.turn <- struct{}{}
+			w.pass()
+		}()
+		return ctx.Err()
 	}
-	defer func() { <-w.turn }()
-	if err := d.failure(); err != nil {
+}
+
+// pass gives the writer to the next, who also commits; without a next, or when the
+// batch is full, it is committed here.
+func (w *writer) pass() {
+	if b := w.batch; b != nil && (b.members >= maxBatch || w.waiting.Load() == 0) {
+		w.end(w.do(`COMMIT`))
+	}
+	<-w.turn
+}
+
+// end tells all members how their transaction has ended.
+func (w *writer) end(err error) {
+	b := w.batch
+	w.batch = nil
+	b.err = err
+	close(b.done)
+	if err != nil {
+		// Answers an error when SQLite has rolled back by itself.
+		_ = w.do(`ROLLBACK`)
+	}
+}
+
+// runSQLite runs one transaction on the writer. Statements do not see ctx: an
+// interrupted statement costs the connection, and ctx is checked between them.
+func (d *DB) runSQLite(ctx context.Context, relaxed bool, f func(ctx context.Context, tx *Tx) error) (*Tx, error) {
+	w := d.write
+	if err := w.take(ctx); err != nil {
 		return nil, err
 	}
-	if err := w.do(`BEGIN IMMEDIATE`); err != nil {
-		return nil, d.sqliteFailed(err)
+	tx, b, err := d.member(ctx, relaxed, f)
+	if err != nil {
+		return nil, err
 	}
+	<-b.done
+	if b.err != nil {
+		return nil, d.sqliteFailed(b.err)
+	}
+	return tx, nil
+}
+
+// member runs a transaction as a part of the open batch, or begins one, and gives
+// the writer back.
+func (d *DB) member(ctx context.Context, relaxed bool, f func(ctx context.Context, tx *Tx) error) (_ *Tx, _ *batch, err error) {
+	w := d.write
+	defer w.pass()
+	if err := d.failure(); err != nil {
+		return nil, nil, err
+	}
+	first := w.batch == nil
+	begin := `SAVEPOINT member`
+	if first {
+		begin = `BEGIN IMMEDIATE`
+	}
+	if err := w.do(begin); err != nil {
+		return nil, nil, d.sqliteFailed(err)
+	}
+	if first {
+		w.batch = &batch{done: make(chan struct{})}
+	}
+	b := w.batch
 	tx := &Tx{d: d, relaxed: relaxed}
-	committed := false
+	joined := false
 	defer func() {
 		tx.ended = true
-		if !committed {
-			// Answers an error when SQLite has rolled back by itself.
-			_ = w.do(`ROLLBACK`)
+		switch {
+		case joined:
+			b.members++
+			d.check.wrote(tx.wrote)
+		case first:
+			w.end(errRolledBack)
+		default:
+			undo := w.do(`ROLLBACK TO member`)
+			if undo == nil {
+				undo = w.do(`RELEASE member`)
+			}
+			if undo != nil { // SQLite has rolled everything back
+				w.end(cmp.Or(tx.err, undo))
+			}
 		}
 	}()
 	if err := tx.call(ctx, f); err != nil {
 		if tx.err != nil {
 			_ = d.sqliteFailed(tx.err)
 		}
-		return nil, err
+		return nil, nil, err
 	}
-	if err := w.do(`COMMIT`); err != nil {
-		return nil, d.sqliteFailed(err)
+	if !first {
+		if err := w.do(`RELEASE member`); err != nil {
+			return nil, nil, d.sqliteFailed(err)
+		}
 	}
-	committed = true
-	d.check.wrote(tx.wrote)
-	return tx, nil
+	joined = true
+	return tx, b, nil
 }
+
+// errRolledBack is for nobody: the first member failed before there was a second.
+var errRolledBack = errors.New("db: rolled back")
 
 // sqliteFailed stops all writing when the error says that the disk or the file is bad.
 // A full disk is no such case: SQLite rolls back cleanly, and there may be room later.
