@@ -7,9 +7,10 @@ log=.cache/go-test.log
 mkdir -p .cache
 failed=()
 part() {
-  local name=$1; shift
+  local name=$1 began=$SECONDS; shift
   printf '\n== %s\n' "$name"
   "$@" || failed+=("$name")
+  printf '(%s: %d s)\n' "$name" $((SECONDS - began))
 }
 
 go_tests() {
