@@ -8,6 +8,12 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"atrium/internal/fail"
 )
 
 // Engine names the database underneath.
@@ -112,6 +118,21 @@ func (d *DB) breakDown(cause error) error {
 		d.log.Error("the disk failed under a commit; writes are refused until a restart", "error", cause)
 	}
 	return d.failure()
+}
+
+// room says in words that there is no room left on the disk; any other error stays
+// as it is.
+func room(err error) error {
+	full := false
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		full = e.Code()&0xff == sqlite3.SQLITE_FULL
+	} else if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		full = e.Code == "53100"
+	}
+	if !full {
+		return err
+	}
+	return fail.Unavailable("the disk of the database is full, so nothing was stored; free space on it, then try again").Because(err)
 }
 
 // Querier is what a read runs on: a *DB or a *Tx.

@@ -61,7 +61,7 @@ func (d *DB) run(ctx context.Context, relaxed bool, f func(ctx context.Context, 
 		tx, err = once(ctx, relaxed, f)
 	}
 	if err != nil {
-		return err
+		return room(err)
 	}
 	if d.engine == SQLite && tx.wrote > 0 && !relaxed {
 		if err := d.write.sync.wait(); err != nil {

@@ -48,10 +48,18 @@ const socketFD = 3
 // heapTarget is where a worker starts to collect garbage eagerly, in bytes.
 const heapTarget = 256 << 20
 
+const (
+	// niceness lets whoever asks a question go before whoever reads files.
+	niceness = 10
+	// rested is after which pause a worker gives its memory back.
+	rested = 500 * time.Millisecond
+)
+
 // WorkerMain is the worker process: it gives up what it does not need, reads
 // the files that the pool hands over, and never returns. The program calls it
 // before anything else when its first argument is "extract-worker".
 func WorkerMain() {
+	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, niceness) // threads and what confine starts inherit it
 	debug.SetMemoryLimit(heapTarget)
 	debug.SetTraceback("single")
 	if len(os.Args) < 2 || !isSocket(socketFD) {
@@ -88,11 +96,17 @@ func WorkerMain() {
 			jobs <- j
 		}
 	}()
-	for j := range jobs {
-		if err := serve(conn, j.req, j.file, helpers); err != nil {
-			die(3, err)
+	idle := time.NewTimer(rested)
+	for {
+		select {
+		case j := <-jobs:
+			if err := serve(conn, j.req, j.file, helpers); err != nil {
+				die(3, err)
+			}
+			idle.Reset(rested)
+		case <-idle.C:
+			debug.FreeOSMemory()
 		}
-		debug.FreeOSMemory()
 	}
 }
 

@@ -12,6 +12,9 @@ import (
 // orgsAtOnce bounds how many organizations one search looks at.
 const orgsAtOnce = 64
 
+// again is how long the queue rests when the database refuses.
+const again = time.Second
+
 // dispatch gives pending jobs to free workers. It sleeps until there is something new,
 // a delayed job is due, or it is time to look for what other processes left.
 func (q *Queue) dispatch() {
@@ -21,9 +24,7 @@ func (q *Queue) dispatch() {
 	defer timer.Stop()
 	look := true
 	for {
-		if look {
-			q.look(ctx)
-		}
+		failed := look && !q.look(ctx)
 		q.claimAll(ctx)
 		wait := q.poll
 		q.mu.Lock()
@@ -31,6 +32,9 @@ func (q *Queue) dispatch() {
 			wait = min(wait, max(time.Until(q.next), time.Millisecond))
 		}
 		q.mu.Unlock()
+		if failed {
+			wait = max(wait, again) // what is due stays due
+		}
 		timer.Reset(wait)
 		select {
 		case <-q.wake:

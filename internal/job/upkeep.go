@@ -12,8 +12,8 @@ import (
 )
 
 // look finds what no signal tells: delayed jobs that are due, leases that ended, and
-// what other processes enqueued.
-func (q *Queue) look(ctx context.Context) {
+// what other processes enqueued. It answers false when the database refused.
+func (q *Queue) look(ctx context.Context) bool {
 	type found struct {
 		Next    *time.Time `db:"next"`
 		Pending bool       `db:"pending"`
@@ -39,7 +39,7 @@ func (q *Queue) look(ctx context.Context) {
 		if ctx.Err() == nil {
 			q.log.Error("jobs cannot be looked for", "error", err)
 		}
-		return
+		return false
 	}
 	q.mu.Lock()
 	if q.dues == dues { // else a job may have been delayed after we looked
@@ -54,6 +54,7 @@ func (q *Queue) look(ctx context.Context) {
 		}
 	}
 	q.mu.Unlock()
+	return true
 }
 
 // promote makes delayed jobs pending whose time has come, and answers the next time.
