@@ -31,6 +31,7 @@ type process struct {
 	Token   string
 	Started time.Duration // until /readyz
 	log     bytes.Buffer
+	ended   chan struct{} // closed when it has
 }
 
 // launch starts the binary as a server with a fresh data folder.
@@ -59,12 +60,19 @@ func (p *process) start(ctx context.Context, exe string, env ...string) error {
 	if err := p.cmd.Start(); err != nil {
 		return err
 	}
+	p.ended = make(chan struct{})
+	go func() { _ = p.cmd.Wait(); close(p.ended) }()
 	for time.Since(begin) < 30*time.Second {
 		if p.ready(ctx) {
 			p.Started = time.Since(begin)
 			return p.signIn(ctx)
 		}
-		time.Sleep(time.Millisecond)
+		select {
+		case <-p.ended:
+			p.stop()
+			return fmt.Errorf("the server does not start: %s", strings.TrimSpace(p.log.String()))
+		case <-time.After(time.Millisecond):
+		}
 	}
 	p.stop()
 	return fmt.Errorf("the server is not ready after 30 s: %s", p.log.String())
@@ -122,13 +130,11 @@ func (p *process) stop() {
 // halt ends the server; start goes on with its folder.
 func (p *process) halt() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	done := make(chan struct{})
-	go func() { _ = p.cmd.Wait(); close(done) }()
 	select {
-	case <-done:
+	case <-p.ended:
 	case <-time.After(20 * time.Second):
 		_ = p.cmd.Process.Kill()
-		<-done
+		<-p.ended
 	}
 }
 
