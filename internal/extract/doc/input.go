@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"time"
 )
 
@@ -102,6 +103,17 @@ func (in *Input) All(limit int64) ([]byte, error) {
 
 // Reader reads the file from its start.
 func (in *Input) Reader() *io.SectionReader { return io.NewSectionReader(in.File, 0, in.Size) }
+
+// Stdin is the file for a program's standard input: itself when it is one, so that
+// nobody has to copy it.
+func (in *Input) Stdin() io.Reader {
+	if f, ok := in.File.(*os.File); ok {
+		if _, err := f.Seek(0, io.SeekStart); err == nil {
+			return f
+		}
+	}
+	return in.Reader()
+}
 
 // Stopped answers the error that ends the reading now, or nil: the time is
 // over or a limit is hit.

@@ -64,7 +64,7 @@ func poppler(in *doc.Input) (bare []int, err error) {
 }
 
 func pdftotext(in *doc.Input, more ...string) ([]byte, error) {
-	out, err := in.Helper(in.Ctx, in.Reader(), "pdftotext", append(append([]string{"-q", "-enc", "UTF-8"}, more...), "-", "-")...)
+	out, err := in.Helper(in.Ctx, in.Stdin(), "pdftotext", append(append([]string{"-q", "-enc", "UTF-8"}, more...), "-", "-")...)
 	if e := in.Stopped(); e != nil {
 		return nil, e
 	}
@@ -197,7 +197,7 @@ func recognize(in *doc.Input, pages []int) error {
 // as a sheet of paper is at 200 dots an inch, whatever it says its size is.
 func recognizePage(in *doc.Input, n int) (bool, error) {
 	page := strconv.Itoa(n)
-	img, err := in.Helper(in.Ctx, in.Reader(), "pdftoppm", "-q", "-gray", "-scale-to", "2300", "-f", page, "-l", page, "-")
+	img, err := in.Helper(in.Ctx, in.Stdin(), "pdftoppm", "-q", "-gray", "-scale-to", "2300", "-f", page, "-l", page, "-")
 	if errors.Is(err, doc.ErrNoHelper) {
 		return false, err
 	}
@@ -244,7 +244,7 @@ func Picture(in *doc.Input) error {
 	if in.Helper == nil {
 		return missing
 	}
-	text, err := in.Helper(in.Ctx, in.Reader(), "tesseract", "-", "-")
+	text, err := in.Helper(in.Ctx, in.Stdin(), "tesseract", "-", "-")
 	if e := in.Stopped(); e != nil {
 		return e
 	}
