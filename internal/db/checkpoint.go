@@ -57,7 +57,8 @@ func (c *checkpointer) run(ctx context.Context) {
 			return
 		}
 		if err := c.checkpoint(ctx); err != nil && ctx.Err() == nil {
-			if c.d.sqliteFailed(err); c.d.failure() != nil {
+			err = c.d.sqliteFailed(err)
+			if c.d.failure() != nil {
 				return
 			}
 			c.d.log.Warn("the database's log cannot be moved now; it grows until it can", "error", err)
