@@ -186,9 +186,9 @@ func TestASitemapIsCutAtItsLimitAndCanLeaveItsDocuments(t *testing.T) {
 
 func TestASourceThatFailsSaysWhy(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "/page", "<p>no sitemap", "/robots.txt", "User-agent: *\nDisallow: /secret")
-	s.status["/moved"] = 403
 	each(t, func(t *testing.T, h *house) {
+		s := newSite(t, "/page", "<p>no sitemap", "/robots.txt", "User-agent: *\nDisallow: /secret")
+		s.status["/moved"] = 403
 		c := h.corpus("ann")
 		for address, why := range map[string]string{"/missing": "404", "/secret": "robots.txt", "/moved": "sign-in"} {
 			id := h.source(c, fmt.Sprintf(`{"kind": "site", "address": "%s"}`, s.URL+address))
@@ -199,7 +199,6 @@ func TestASourceThatFailsSaysWhy(t *testing.T) {
 		id := h.source(c, fmt.Sprintf(`{"kind": "sitemap", "address": "%s/page"}`, s.URL))
 		h.walked(c, id).want(200, "data.state", "failed", "data.failed", 1)
 		s.change(func() { s.pages["/missing"] = "<p>Here again." })
-		defer s.change(func() { delete(s.pages, "/missing") })
 		id = h.source(c, fmt.Sprintf(`{"kind": "site", "address": "%s/missing"}`, s.URL))
 		h.walked(c, id).want(200, "data.state", "completed", "data.error", "", "data.added", 1)
 	})
