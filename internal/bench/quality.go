@@ -21,6 +21,7 @@ import (
 type product struct {
 	*process
 	agent, corpus int64
+	mu            sync.Mutex
 	ids           map[int64]string // document → id in the set
 	mode          string           // of search; empty: as the product does it
 }
@@ -72,7 +73,9 @@ func (p *product) Ingest(ctx context.Context, docs []eval.Doc) error {
 				got, err := call[made](ctx, p.process, "POST", fmt.Sprintf("/indexing-service/api/v2/corpora/%d/documents", p.corpus),
 					map[string]any{"content_type": "text", "source": text, "upload_from": "bench"})
 				mu.Lock()
+				p.mu.Lock()
 				p.ids[got.ID] = d.ID
+				p.mu.Unlock()
 				failed = cmp.Or(failed, err)
 				mu.Unlock()
 			}
@@ -127,6 +130,8 @@ func (p *product) Search(ctx context.Context, question string, k int) ([]string,
 	if err != nil {
 		return nil, err
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	var out []string
 	seen := map[int64]bool{}
 	for _, x := range list.Passages {

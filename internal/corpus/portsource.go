@@ -74,7 +74,7 @@ type SourcePorter interface {
 // ExportSources gives the sources of a corpus that the caller may manage. What a
 // walk under way has not come by yet is left to the next one.
 func (s *Corpora) ExportSources(ctx context.Context, sc authz.Scope, corpusID int64, to SourcePorter) error {
-	if _, err := s.Visible(ctx, s.db, sc, corpusID, authz.Manage); err != nil {
+	if err := document.MayOn(ctx, s.db, sc, corpusID, authz.Manage); err != nil {
 		return err
 	}
 	sources, err := db.All[PortableSource](ctx, s.db, `SELECT id, run, kind, address, max_depth, max_pages, include, exclude, tags, state, error, found, added, changed, unchanged,

@@ -72,12 +72,11 @@ func (c *checkpointer) checkpoint(ctx context.Context) error {
 		return err
 	}
 	w := c.d.write
-	select {
-	case w.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil
+	if err := w.take(ctx); err != nil {
+		return err
 	}
-	defer func() { <-w.turn }()
+	defer w.pass()
+	w.commit() // or the log would go on behind the batch, and never begin anew
 	_, err = c.pass(ctx)
 	return err
 }

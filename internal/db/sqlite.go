@@ -167,9 +167,16 @@ func (w *writer) take(ctx context.Context) error {
 // batch is full, it is committed here.
 func (w *writer) pass() {
 	if b := w.batch; b != nil && (b.members >= maxBatch || w.waiting.Load() == 0) {
-		w.end(w.do(`COMMIT`))
+		w.commit()
 	}
 	<-w.turn
+}
+
+// commit ends the batch that is open.
+func (w *writer) commit() {
+	if w.batch != nil {
+		w.end(w.do(`COMMIT`))
+	}
 }
 
 // end tells all members how their transaction has ended.
