@@ -16,21 +16,20 @@ import (
 
 func TestATranscriptIsReadRefreshedAndMarkedWhenItsVideoIsGone(t *testing.T) {
 	t.Parallel()
-	var gone atomic.Bool
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case gone.Load():
-			http.NotFound(w, r)
-		case r.URL.Path == "/watch":
-			io.WriteString(w, `<script>var ytInitialPlayerResponse = {"videoDetails":{"title":"Of wombats","author":"Ann"},"captions":{"playerCaptionsTracklistRenderer":
-				{"captionTracks":[{"baseUrl":"/timed","languageCode":"en"}]}}};</script>`)
-		default:
-			io.WriteString(w, `{"events":[{"tStartMs":0,"segs":[{"utf8":"Wombats dig burrows at night."}]}]}`)
-		}
-	}))
-	t.Cleanup(srv.Close)
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		gone.Store(false)
+		var gone atomic.Bool
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case gone.Load():
+				http.NotFound(w, r)
+			case r.URL.Path == "/watch":
+				io.WriteString(w, `<script>var ytInitialPlayerResponse = {"videoDetails":{"title":"Of wombats","author":"Ann"},"captions":{"playerCaptionsTracklistRenderer":
+				{"captionTracks":[{"baseUrl":"/timed","languageCode":"en"}]}}};</script>`)
+			default:
+				io.WriteString(w, `{"events":[{"tStartMs":0,"segs":[{"utf8":"Wombats dig burrows at night."}]}]}`)
+			}
+		}))
+		t.Cleanup(srv.Close)
 		b := newBench(t, d, func(o *Options) {
 			o.Web = web.New(web.Options{Guard: o.Fetch, Delay: time.Microsecond, YouTube: srv.URL})
 		})
