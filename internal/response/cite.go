@@ -244,11 +244,29 @@ func quoteFor(claim, question, text string) (start, end int) {
 	if start, end, ok := verbatim(claim, text); ok {
 		return start, end
 	}
-	if start, end, score := best(terms(claim), text); score > 0 {
+	of := sentencesOf(text)
+	if start, end, score := of.best(terms(claim)); score > 0 {
 		return start, end
 	}
-	start, end, _ = best(terms(question), text)
+	start, end, _ = of.best(terms(question))
 	return start, end
+}
+
+// sentences are the parts of a text with their words.
+type sentences struct {
+	text  string
+	ends  []int
+	words []map[string]bool
+}
+
+func sentencesOf(text string) sentences {
+	s := sentences{text: text, ends: analysis.Sentences(text)}
+	from := 0
+	for _, end := range s.ends {
+		s.words = append(s.words, terms(text[from:end]))
+		from = end
+	}
+	return s
 }
 
 // verbatim finds the sentences of text that hold a claim word for word, as an
@@ -273,26 +291,25 @@ func verbatim(claim, text string) (start, end int, ok bool) {
 }
 
 // best is the part of text that holds most of what is wanted, and how much.
-func best(want map[string]bool, text string) (start, end, score int) {
-	ends := analysis.Sentences(text)
-	shares := make([]map[string]bool, len(ends))
+func (s sentences) best(want map[string]bool) (start, end, score int) {
+	shares := make([]map[string]bool, len(s.ends))
 	score = -1
 	from := 0
 	begin := func(i int) int {
 		if i == 0 {
 			return 0
 		}
-		return ends[i-1]
+		return s.ends[i-1]
 	}
-	for i := range ends {
-		shares[i] = shared(want, text[begin(i):ends[i]])
-		if n := len(shares[i]); n > score && strings.TrimSpace(text[begin(i):ends[i]]) != "" {
-			score, start, end, from = n, begin(i), ends[i], i
+	for i := range s.ends {
+		shares[i] = shared(want, s.words[i])
+		if n := len(shares[i]); n > score && strings.TrimSpace(s.text[begin(i):s.ends[i]]) != "" {
+			score, start, end, from = n, begin(i), s.ends[i], i
 		}
 	}
 	// A neighbour comes along when it supports what the best one leaves open.
 	for _, j := range []int{from - 1, from + 1} {
-		if j < 0 || j >= len(ends) {
+		if j < 0 || j >= len(s.ends) {
 			continue
 		}
 		more := 0
@@ -302,17 +319,17 @@ func best(want map[string]bool, text string) (start, end, score int) {
 			}
 		}
 		if 3*more >= len(want) && more > 1 {
-			start, end = min(start, begin(j)), max(end, ends[j])
+			start, end = min(start, begin(j)), max(end, s.ends[j])
 			break
 		}
 	}
-	start, end = trim(text, start, end)
+	start, end = trim(s.text, start, end)
 	return start, end, score
 }
 
-func shared(want map[string]bool, s string) map[string]bool {
+func shared(want, words map[string]bool) map[string]bool {
 	out := map[string]bool{}
-	for t := range terms(s) {
+	for t := range words {
 		if want[t] {
 			out[t] = true
 		}

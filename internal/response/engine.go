@@ -90,7 +90,7 @@ func (s *Responses) run(ctx context.Context, j *job.Job) error {
 	work, end := context.WithTimeoutCause(work, s.MaxTime, errTooLong)
 	defer end()
 	r := &run{s: s, work: work, row: f.row, first: f.first, sc: f.sc, agent: f.agent, query: f.row.Question, room: passageBudget, asked: map[string]bool{}, refs: map[int]Reference{}}
-	r.journal = newJournal(ctx, s.DB, s.Events, stream(r.row.ID), r.row.OrgID, func(err error) { cancel(fmt.Errorf("response: the events cannot be written: %w", err)) })
+	r.journal = s.newJournal(ctx, r.row, func(err error) { cancel(fmt.Errorf("response: the events cannot be written: %w", err)) })
 	defer r.journal.close()
 	sent, begun := sentText(events)
 	r.out = newWriter(r, sent)
@@ -180,11 +180,11 @@ func (r *run) end(ctx context.Context, j *job.Job, verdict error) error {
 
 func (r *run) outcome(verdict error) outcome {
 	o := outcome{
-		State: Completed, Message: "Answered", Answer: r.out.text(), Query: r.query, References: r.references(), Followups: r.out.followups, Passages: r.passages,
+		State: Completed, Message: "Answered", Answer: r.out.text(), Query: r.query, References: r.references(), Followups: r.out.followups,
 		Thoughts: r.thoughts, Model: r.named, CacheHit: r.cacheHit, Prompt: r.usage.PromptTokens, Completion: r.usage.CompletionTokens, Cost: r.cost, Steps: r.steps,
 	}
-	if o.Passages == nil {
-		o.Passages = []Passage{}
+	if r.saved < len(r.passages) {
+		o.Passages = r.passages
 	}
 	if o.Thoughts == nil {
 		o.Thoughts = []string{}
@@ -262,7 +262,7 @@ func (s *Responses) gaveUp(ctx context.Context, tx *db.Tx, j *job.Job, cause err
 	text, _ := sentText(events)
 	e := fail.As(nil).Because(cause)
 	s.Log.Error("an answer was given up", slog.Int64("response", r.ID), slog.Any("error", cause))
-	err = finish(ctx, tx, r, outcome{State: Failed, Answer: text, Message: e.Message, Query: r.Query, References: []Reference{}, Followups: []string{}, Passages: []Passage{}, Thoughts: []string{}})
+	err = finish(ctx, tx, r, outcome{State: Failed, Answer: text, Message: e.Message, Query: r.Query, References: []Reference{}, Followups: []string{}, Thoughts: []string{}})
 	if errors.Is(err, errEnded) {
 		return nil
 	}

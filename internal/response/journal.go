@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"sync"
+	"time"
 
 	"atrium/internal/db"
 	"atrium/internal/event"
@@ -53,14 +54,16 @@ func tools(delta string) event.Event {
 // journal writes the events of one run to the log, in order and beside the
 // run: what comes while a write is under way goes with the next one, each
 // event still its own. So the provider is never kept waiting for the disk
-// longer than the queue is long.
+// longer than the queue is long. The more answers are written at once, the
+// longer each rests between two writes, for them to carry more.
 type journal struct {
 	ctx    context.Context
 	db     *db.DB
 	log    *event.Log
 	stream string
 	org    int64
-	failed func(error) // told once, of the first failure
+	pace   func() time.Duration // the least time between two writes
+	failed func(error)          // told once, of the first failure
 
 	in   chan entry
 	done sync.WaitGroup
@@ -77,10 +80,17 @@ type entry struct {
 
 const queued = 256 // events a stream may be ahead of the disk
 
-func newJournal(ctx context.Context, d *db.DB, log *event.Log, stream string, org int64, failed func(error)) *journal {
-	j := &journal{ctx: ctx, db: d, log: log, stream: stream, org: org, failed: failed, in: make(chan entry, queued)}
+func (s *Responses) newJournal(ctx context.Context, r row, failed func(error)) *journal {
+	j := &journal{ctx: ctx, db: s.DB, log: s.Events, stream: stream(r.ID), org: r.OrgID, pace: s.pace, failed: failed, in: make(chan entry, queued)}
 	j.done.Go(j.write)
 	return j
+}
+
+// pace is too short to be seen, and next to nothing while few answers are written.
+func (s *Responses) pace() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return min(time.Duration(len(s.running))*250*time.Microsecond, 16*time.Millisecond)
 }
 
 func (j *journal) add(e event.Event) { j.in <- entry{event: e} }
@@ -102,38 +112,47 @@ func (j *journal) close() {
 }
 
 func (j *journal) write() {
-	batch := make([]event.Event, 0, queued)
+	var wrote time.Time
 	for e := range j.in {
-		for more := true; more; {
-			more = false
-			if e.written == nil && e.save == nil {
-				batch = append(batch, e.event)
-				if len(batch) < queued {
-					select {
-					case next, ok := <-j.in:
-						e, more = next, ok
-					default:
-					}
-				}
-				continue
-			}
-			batch = j.append(batch)
-			if e.save != nil {
-				j.store(e)
-			} else {
-				e.written <- j.err
-			}
+		events, then := j.gather(e, wrote.Add(j.pace()))
+		if len(events) > 0 && j.err == nil {
+			j.note(j.log.Append(j.ctx, j.stream, j.org, events...))
+			wrote = time.Now()
 		}
-		batch = j.append(batch)
+		if then.save != nil {
+			j.store(then)
+		}
+		if then.written != nil {
+			then.written <- j.err
+		}
 	}
 }
 
-// append writes the batch and answers it emptied.
-func (j *journal) append(batch []event.Event) []event.Event {
-	if len(batch) > 0 && j.err == nil {
-		j.note(j.log.Append(j.ctx, j.stream, j.org, batch...))
+// gather takes events until the given moment, and as long as there are more at once; or
+// up to an entry that cannot wait, which it answers.
+func (j *journal) gather(e entry, until time.Time) (events []event.Event, then entry) {
+	rest := time.NewTimer(time.Until(until))
+	defer rest.Stop()
+	for ok := true; ok; {
+		if e.save != nil || e.written != nil {
+			return events, e
+		}
+		events = append(events, e.event)
+		if len(events) == queued {
+			break
+		}
+		select {
+		case e, ok = <-j.in:
+			continue
+		default:
+		}
+		select {
+		case e, ok = <-j.in:
+		case <-rest.C:
+			ok = false
+		}
 	}
-	return batch[:0]
+	return events, entry{}
 }
 
 func (j *journal) store(e entry) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -218,12 +219,20 @@ func keepPassages(ctx context.Context, tx *db.Tx, id int64, query string, ps []P
 }
 
 func passagesOf(ctx context.Context, q db.Querier, id int64) ([]Passage, error) {
-	raw, err := db.One[string](ctx, q, `SELECT passages FROM agent_response WHERE id = ?`, id)
-	if err != nil {
-		return nil, err
+	type row struct {
+		Passages   []Passage   `db:"passages,json"`
+		References []Reference `db:"reference_list,json"`
 	}
-	out := []Passage{}
-	return out, json.Unmarshal([]byte(raw), &out)
+	r, err := db.One[row](ctx, q, `SELECT passages, reference_list FROM agent_response WHERE id = ?`, id)
+	return cited(r.Passages, r.References), err
+}
+
+// cited marks the passages that an answer cites.
+func cited(ps []Passage, refs []Reference) []Passage {
+	for i := range ps {
+		ps[i].IsCited = slices.ContainsFunc(refs, func(r Reference) bool { return r.Number == ps[i].Number })
+	}
+	return ps
 }
 
 // outcome is how a run ended.
@@ -234,7 +243,7 @@ type outcome struct {
 	Query      string
 	References []Reference
 	Followups  []string
-	Passages   []Passage
+	Passages   []Passage // nil: those stored already
 	Thoughts   []string
 	Mode       string
 	Model      string
@@ -249,10 +258,14 @@ type outcome struct {
 // finish stores how a run ended; a response that has ended stays as it is.
 func finish(ctx context.Context, tx *db.Tx, r row, o outcome) error {
 	now := time.Now()
-	n, err := db.Exec(ctx, tx, `UPDATE agent_response SET state = ?, answer = ?, message = ?, query = ?, reference_list = ?, followup_questions = ?, passages = ?,
+	var passages any
+	if o.Passages != nil {
+		passages = db.JSON(o.Passages)
+	}
+	n, err := db.Exec(ctx, tx, `UPDATE agent_response SET state = ?, answer = ?, message = ?, query = ?, reference_list = ?, followup_questions = ?, passages = COALESCE(?, passages),
 		thoughts = ?, agent_mode = ?, model = ?, cache_key = ?, cache_hit = ?, prompt_tokens = ?, completion_tokens = ?, cost = ?, modified_on = ?
 		WHERE id = ? AND state IN ('running', 'stopping')`,
-		o.State, o.Answer, o.Message, o.Query, db.JSON(o.References), db.JSON(o.Followups), db.JSON(o.Passages), db.JSON(o.Thoughts),
+		o.State, o.Answer, o.Message, o.Query, db.JSON(o.References), db.JSON(o.Followups), passages, db.JSON(o.Thoughts),
 		o.Mode, o.Model, o.CacheKey, o.CacheHit, o.Prompt, o.Completion, o.Cost, now, r.ID)
 	if err != nil {
 		return err

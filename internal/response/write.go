@@ -111,7 +111,6 @@ func (w *writer) holds(number int, before string) bool {
 			ref.URL += fmt.Sprintf("#page=%d", page)
 		}
 	}
-	p.IsCited = true
 	w.r.refs[number] = ref
 	return true
 }

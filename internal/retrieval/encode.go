@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
-	"sync"
 
 	"atrium/internal/retrieval/analysis"
 )
@@ -34,9 +33,7 @@ var errEncoding = errors.New("retrieval: the bytes are not an encoded document o
 // of pieces with a Vector, the vector in 16 bits a component (cosines stay true
 // to 1e-4). Vectors that hold no direction or are not finite are left out.
 func Encode(title string, pieces []Piece) []byte {
-	an := analyzers.Get().(*analysis.Analyzer)
-	defer analyzers.Put(an)
-	e := encoder{an: an, numbers: map[string]uint64{}}
+	e := encoder{numbers: map[string]uint64{}}
 	body := e.terms(nil, title)
 	body = binary.AppendUvarint(body, uint64(len(pieces)))
 	for _, p := range pieces {
@@ -55,11 +52,7 @@ func Encode(title string, pieces []Piece) []byte {
 	return append(out, body...)
 }
 
-// analyzers keep the stems of common words from one document to the next.
-var analyzers = sync.Pool{New: func() any { return new(analysis.Analyzer) }}
-
 type encoder struct {
-	an      *analysis.Analyzer
 	numbers map[string]uint64
 	list    []string
 	words   []uint64
@@ -68,7 +61,7 @@ type encoder struct {
 
 func (e *encoder) terms(out []byte, text string) []byte {
 	e.words, e.extra = e.words[:0], e.extra[:0]
-	e.an.Terms(text, func(t analysis.Token) {
+	analysis.Terms(text, func(t analysis.Token) {
 		if len(e.words)+len(e.extra) == maxTerms {
 			return
 		}

@@ -10,10 +10,9 @@ import (
 // their forms, one behind the other in the text, the headings or the title.
 // It tells whether any piece can.
 func (s *searcher) narrow(phrases []string) bool {
-	var an analysis.Analyzer
 	for _, phrase := range phrases {
 		var words []queryTerm
-		an.Terms(phrase, func(t analysis.Token) {
+		analysis.Terms(phrase, func(t analysis.Token) {
 			if !t.Extra && len(words) < maxQueryTerms {
 				words = append(words, s.resolve(t.Term, 0))
 			}

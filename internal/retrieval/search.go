@@ -263,9 +263,8 @@ func (s *searcher) question(text string) {
 	}
 	var words, stops []*word
 	known := map[string]*word{}
-	var an analysis.Analyzer
 	read := 0
-	an.Terms(text, func(t analysis.Token) {
+	analysis.Terms(text, func(t analysis.Token) {
 		if read++; read > 1<<13 {
 			return
 		}

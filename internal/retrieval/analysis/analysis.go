@@ -11,6 +11,7 @@ package analysis
 
 import (
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -27,16 +28,24 @@ type Token struct {
 
 const maxTerm = 64 // runes: longer runs are keys or encoded data, cut so that they stay findable by their beginning
 
-const maxStems = 1 << 15 // remembered by an Analyzer, some 2 MB
+const maxStems = 1 << 15 // remembered by an analyzer, some 2 MB
 
-// Analyzer remembers the stems it has made; it is not safe for concurrent use.
-// The zero value works; it is worth keeping from one text to the next.
-type Analyzer struct {
+// analyzer remembers the stems it has made.
+type analyzer struct {
 	stems map[string]string
 }
 
+// analyzers keep the stems of common words from one text to the next.
+var analyzers = sync.Pool{New: func() any { return new(analyzer) }}
+
 // Terms gives the tokens of text in order; a joined form follows its parts.
-func (a *Analyzer) Terms(text string, fn func(Token)) {
+func Terms(text string, fn func(Token)) {
+	a := analyzers.Get().(*analyzer)
+	defer analyzers.Put(a)
+	a.terms(text, fn)
+}
+
+func (a *analyzer) terms(text string, fn func(Token)) {
 	for i := 0; i < len(text); {
 		r, n := utf8.DecodeRuneInString(text[i:])
 		switch {
@@ -63,9 +72,8 @@ func (a *Analyzer) Terms(text string, fn func(Token)) {
 
 // Tokens is Terms as a slice.
 func Tokens(text string) []Token {
-	var a Analyzer
 	out := make([]Token, 0, len(text)/6+1)
-	a.Terms(text, func(t Token) { out = append(out, t) })
+	Terms(text, func(t Token) { out = append(out, t) })
 	return out
 }
 
@@ -133,7 +141,7 @@ func compound(text string, i int) int {
 type span struct{ start, end int }
 
 // compound emits the terms of text[start:end], a run of words and joiners.
-func (a *Analyzer) compound(text string, start, end int, fn func(Token)) {
+func (a *analyzer) compound(text string, start, end int, fn func(Token)) {
 	var room [8]span
 	parts := room[:0]
 	numeric, single := true, true
@@ -215,7 +223,7 @@ const maxJoined = 8
 
 // acronym emits the parts of a word like HTTPServer, whose capitals end where
 // another word begins, besides the word itself.
-func (a *Analyzer) acronym(text string, start, end int, fn func(Token)) {
+func (a *analyzer) acronym(text string, start, end int, fn func(Token)) {
 	capitals := start
 	for capitals < end && 'A' <= text[capitals] && text[capitals] <= 'Z' {
 		capitals++
@@ -268,7 +276,7 @@ func elide(s string) string {
 }
 
 // emit normalises and stems a word.
-func (a *Analyzer) emit(word string, start, end int, extra bool, fn func(Token)) {
+func (a *analyzer) emit(word string, start, end int, extra bool, fn func(Token)) {
 	term, ok := a.stems[word]
 	if !ok {
 		term = stem(fold(word))
@@ -286,7 +294,7 @@ func (a *Analyzer) emit(word string, start, end int, extra bool, fn func(Token))
 }
 
 // pairs emits overlapping pairs of a run of dense script, or its only character.
-func (a *Analyzer) pairs(text string, start, end int, fn func(Token)) {
+func (a *analyzer) pairs(text string, start, end int, fn func(Token)) {
 	prev, count := -1, 0
 	for i := start; i < end; {
 		_, n := utf8.DecodeRuneInString(text[i:])
