@@ -16,9 +16,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
-	"time"
 
 	"atrium/internal/db"
 )
@@ -88,11 +86,11 @@ func (l *Log) LastSeq(ctx context.Context, stream string) (seq int64, ended bool
 }
 
 func lastSeq(ctx context.Context, q db.Querier, stream string) (int64, bool, error) {
-	e, err := db.One[Event](ctx, q, `SELECT seq, last FROM event WHERE stream = ? ORDER BY seq DESC LIMIT 1`, stream)
+	r, err := db.One[row](ctx, q, `SELECT seq, size, last FROM event WHERE stream = ? ORDER BY seq DESC LIMIT 1`, stream)
 	if errors.Is(err, db.ErrNone) {
 		return 0, false, nil
 	}
-	return e.Seq, e.Last, err
+	return r.Seq + r.Size - 1, r.Last, err
 }
 
 // AppendTx appends in the caller's transaction, so that the events and what they tell
@@ -128,51 +126,4 @@ func number(events []Event, after int64) {
 	for i := range events {
 		events[i].Seq = after + 1 + int64(i)
 	}
-}
-
-// entry is what one append adds to a stream.
-type entry struct {
-	stream string
-	orgID  int64
-	events []Event
-}
-
-// chunks are the numbers of rows that one INSERT takes, so that few texts are prepared.
-var chunks = []int{64, 16, 4, 1}
-
-var inserts = func() map[int]string {
-	texts := map[int]string{}
-	for _, n := range chunks {
-		texts[n] = `INSERT INTO event (stream, seq, org_id, name, data, last, created_at) VALUES ` +
-			strings.Repeat(`(?, ?, ?, ?, ?, ?, ?), `, n-1) + `(?, ?, ?, ?, ?, ?, ?)`
-	}
-	return texts
-}()
-
-func insert(ctx context.Context, tx *db.Tx, entries []entry) error {
-	n := 0
-	for _, e := range entries {
-		n += len(e.events)
-	}
-	now := time.Now()
-	args := make([]any, 0, 7*n)
-	for _, e := range entries {
-		for i := range e.events {
-			v := &e.events[i]
-			data := v.Data
-			if len(data) == 0 {
-				data = json.RawMessage("null")
-			}
-			args = append(args, e.stream, v.Seq, e.orgID, v.Name, data, v.Last, now)
-		}
-	}
-	for _, size := range chunks {
-		for len(args) >= 7*size {
-			if _, err := db.Exec(ctx, tx, inserts[size], args[:7*size]...); err != nil {
-				return err
-			}
-			args = args[7*size:]
-		}
-	}
-	return nil
 }

@@ -2,7 +2,6 @@ package event
 
 import (
 	"context"
-	"encoding/json"
 	"sync"
 	"time"
 
@@ -10,7 +9,7 @@ import (
 )
 
 const (
-	page       = 500       // events read from the database at once
+	page       = 100       // rows read from the database at once
 	tailEvents = 256       // kept in memory for the live readers of a stream
 	tailBytes  = 256 << 10 //
 	pollEvery  = 200 * time.Millisecond
@@ -38,13 +37,12 @@ type stream struct {
 func (l *Log) Read(ctx context.Context, name string, after int64, yield func([]Event) error) error {
 	s := l.enter(name)
 	defer l.leave(name, s)
-	primed := false // the database was read to its end once
+	primed := false // the database was read to its end once, as far as is known
 	for {
 		events, changed, behind := s.after(after)
 		if len(events) == 0 && (behind || !primed) {
 			var err error
-			events, err = db.All[Event](ctx, l.d, `SELECT seq, name, data, last FROM event WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?`, name, after, page)
-			if err != nil {
+			if events, err = History(ctx, l.d, name, after); err != nil {
 				return err
 			}
 			if len(events) == 0 && !primed {
@@ -99,9 +97,7 @@ func (s *stream) add(events []Event) {
 			s.tail, s.bytes = nil, 0
 		}
 		for _, e := range events {
-			if len(e.Data) == 0 {
-				e.Data = json.RawMessage("null") // as the database gives it back
-			}
+			e.Data = e.data() // as the database gives it back
 			s.tail = append(s.tail, e)
 			s.bytes += len(e.Data)
 		}
@@ -277,7 +273,7 @@ func (l *Log) poll(ctx context.Context) error {
 		Stream string `db:"stream"`
 		Seq    int64  `db:"seq"`
 	}
-	heads, err := db.All[head](ctx, l.d, `SELECT n AS stream, (SELECT max(seq) FROM event WHERE stream = n) AS seq
+	heads, err := db.All[head](ctx, l.d, `SELECT n AS stream, (SELECT seq + size - 1 FROM event WHERE stream = n ORDER BY seq DESC LIMIT 1) AS seq
 		FROM json_array_elements_text(?::json) AS n`, db.JSON(names))
 	if err != nil {
 		return err

@@ -116,7 +116,7 @@ func (s *Responses) reopen(ctx context.Context, id int64) (*fresh, []event.Event
 	if err != nil || r.State != Running && r.State != stopping {
 		return nil, nil, err
 	}
-	events, err := s.written(ctx, s.DB, id)
+	events, err := written(ctx, s.DB, id)
 	return &fresh{row: r, stopped: r.State == stopping}, events, err
 }
 
@@ -255,7 +255,7 @@ func (s *Responses) gaveUp(ctx context.Context, tx *db.Tx, j *job.Job, cause err
 	if err != nil {
 		return err
 	}
-	events, err := s.written(ctx, tx, r.ID)
+	events, err := written(ctx, tx, r.ID)
 	if err != nil {
 		return err
 	}
@@ -273,17 +273,15 @@ func (s *Responses) gaveUp(ctx context.Context, tx *db.Tx, j *job.Job, cause err
 }
 
 // written are the events of a response so far.
-func (s *Responses) written(ctx context.Context, q db.Querier, id int64) ([]event.Event, error) {
-	type line struct {
-		Name string          `db:"name"`
-		Data json.RawMessage `db:"data"`
+func written(ctx context.Context, q db.Querier, id int64) ([]event.Event, error) {
+	var out []event.Event
+	for after := int64(0); ; after = out[len(out)-1].Seq {
+		more, err := event.History(ctx, q, stream(id), after)
+		if err != nil || len(more) == 0 {
+			return out, err
+		}
+		out = append(out, more...)
 	}
-	lines, err := db.All[line](ctx, q, `SELECT name, data FROM event WHERE stream = ? ORDER BY seq`, stream(id))
-	out := make([]event.Event, len(lines))
-	for i, l := range lines {
-		out[i] = event.Event{Name: l.Name, Data: l.Data}
-	}
-	return out, err
 }
 
 // step begins a stage: its event tells people, and what it took is kept when

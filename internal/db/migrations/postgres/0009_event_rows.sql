@@ -1,0 +1,6 @@
+-- +goose Up
+-- Events that were appended at once share a row; seq is the number of the first.
+ALTER TABLE event ADD COLUMN size BIGINT NOT NULL DEFAULT 1;
+
+-- +goose Down
+SELECT 1;
