@@ -55,7 +55,7 @@ func tools(delta string) event.Event {
 // run: what comes while a write is under way goes with the next one, each
 // event still its own. So the provider is never kept waiting for the disk
 // longer than the queue is long. The more answers are written at once, the
-// longer each rests between two writes, for them to carry more.
+// longer each rests between two writes of tokens, for them to carry more.
 type journal struct {
 	ctx    context.Context
 	db     *db.DB
@@ -112,12 +112,14 @@ func (j *journal) close() {
 }
 
 func (j *journal) write() {
-	var wrote time.Time
+	var spoke time.Time // when tokens were written last
 	for e := range j.in {
-		events, then := j.gather(e, wrote.Add(j.pace()))
+		events, then := j.gather(e, spoke.Add(j.pace()))
 		if len(events) > 0 && j.err == nil {
 			j.note(j.log.Append(j.ctx, j.stream, j.org, events...))
-			wrote = time.Now()
+			if events[len(events)-1].Name == evToken {
+				spoke = time.Now()
+			}
 		}
 		if then.save != nil {
 			j.store(then)
@@ -128,8 +130,8 @@ func (j *journal) write() {
 	}
 }
 
-// gather takes events until the given moment, and as long as there are more at once; or
-// up to an entry that cannot wait, which it answers.
+// gather takes events as long as there are more at once, and tokens until the given
+// moment; or up to an entry that cannot wait, which it answers.
 func (j *journal) gather(e entry, until time.Time) (events []event.Event, then entry) {
 	rest := time.NewTimer(time.Until(until))
 	defer rest.Stop()
@@ -145,6 +147,9 @@ func (j *journal) gather(e entry, until time.Time) (events []event.Event, then e
 		case e, ok = <-j.in:
 			continue
 		default:
+		}
+		if e.event.Name != evToken {
+			break
 		}
 		select {
 		case e, ok = <-j.in:

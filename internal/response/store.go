@@ -213,8 +213,8 @@ func insert(ctx context.Context, tx *db.Tx, sc authz.Scope, r row) (int64, error
 
 // keepPassages stores what the answer will be written from, so that a run after
 // a restart goes on from the same.
-func keepPassages(ctx context.Context, tx *db.Tx, id int64, query string, ps []Passage) error {
-	_, err := db.Exec(ctx, tx, `UPDATE agent_response SET query = ?, passages = ? WHERE id = ?`, query, db.JSON(ps), id)
+func keepPassages(ctx context.Context, tx *db.Tx, id int64, query string, passages json.RawMessage) error {
+	_, err := db.Exec(ctx, tx, `UPDATE agent_response SET query = ?, passages = ? WHERE id = ?`, query, passages, id)
 	return err
 }
 

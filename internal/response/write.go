@@ -207,9 +207,9 @@ func (r *run) checkpoint() {
 	if r.saved == len(r.passages) {
 		return
 	}
-	passages := slices.Clone(r.passages)
-	r.saved = len(passages)
-	r.journal.save(func(ctx context.Context, tx *db.Tx) error { return keepPassages(ctx, tx, r.row.ID, r.query, passages) })
+	r.saved = len(r.passages)
+	id, query, passages := r.row.ID, r.query, encode(r.passages) // here, not while the database is held
+	r.journal.save(func(ctx context.Context, tx *db.Tx) error { return keepPassages(ctx, tx, id, query, passages) })
 }
 
 // calls runs the tools that one turn of the model asks for.
