@@ -15,6 +15,10 @@ const orgsAtOnce = 64
 // again is how long the queue rests when the database refuses.
 const again = time.Second
 
+// together is how long free workers wait for half of their kind to be free, so that
+// short jobs are claimed several at once.
+const together = 5 * time.Millisecond
+
 // dispatch gives pending jobs to free workers. It sleeps until there is something new,
 // a delayed job is due, or it is time to look for what other processes left.
 func (q *Queue) dispatch() {
@@ -30,6 +34,11 @@ func (q *Queue) dispatch() {
 		q.mu.Lock()
 		if !q.next.IsZero() {
 			wait = min(wait, max(time.Until(q.next), time.Millisecond))
+		}
+		for _, k := range q.kinds {
+			if k.more && k.busy < k.Workers {
+				wait = min(wait, max(time.Until(k.claimed.Add(together)), 0))
+			}
 		}
 		q.mu.Unlock()
 		if failed {
@@ -83,8 +92,10 @@ func (q *Queue) claimAll(ctx context.Context) {
 func (q *Queue) wanted(k *kind) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	ok := k.more && k.busy < k.Workers && q.open
-	k.more = k.more && !ok
+	ok := k.more && k.busy < k.Workers && q.open && (k.busy <= k.Workers/2 || time.Since(k.claimed) >= together)
+	if ok {
+		k.more, k.claimed = false, time.Now()
+	}
 	return ok
 }
 

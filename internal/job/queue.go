@@ -41,11 +41,12 @@ type Queue struct {
 type kind struct {
 	name string
 	Handler
-	busy   int           // workers in use
-	byOrg  map[int64]int // and whose
-	more   bool          // there may be pending jobs
-	cursor int64         // the organization after which the next search begins
-	served int64         // the organization that got the last job
+	busy    int           // workers in use
+	byOrg   map[int64]int // and whose
+	more    bool          // there may be pending jobs
+	claimed time.Time     // when they were searched for last
+	cursor  int64         // the organization after which the next search begins
+	served  int64         // the organization that got the last job
 }
 
 // run is a job in the hands of a worker.
