@@ -57,9 +57,13 @@ func Answer(question string, passages []llm.Passage) Extract {
 		return Extract{Declined: true, Confidence: confidence}
 	}
 	out := Extract{Confidence: confidence}
-	// Where two passages are as good, each says its sentence.
+	// Where two passages are as good, each says its sentence; a line of a program or
+	// a table reads better behind one.
 	if other := rival(best, all); other != nil {
 		out.Sentences = []Sentence{best.quote(best.first), other.quote(other.first)}
+		if !ends(out.Sentences[0].Text) && ends(out.Sentences[1].Text) {
+			slices.Reverse(out.Sentences)
+		}
 		return out
 	}
 	picked := []int{best.first}
@@ -211,7 +215,12 @@ func labels(text string, p llm.Passage) bool {
 // fragment tells whether a sentence is a few words without an end, such as a
 // line of a program or a cell of a table.
 func fragment(text string, words int) bool {
-	return words < 5 && !strings.ContainsAny(text[max(0, len(text)-4):], ".!…。！")
+	return words < 5 && !ends(text)
+}
+
+// ends tells whether a text ends as a sentence does.
+func ends(text string) bool {
+	return strings.ContainsAny(text[max(0, len(text)-4):], ".!…。！")
 }
 
 // longest is how many bytes are quoted at once; a table or a list may have no

@@ -55,6 +55,17 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+func TestALineThatIsNoSentenceIsSaidSecond(t *testing.T) {
+	t.Parallel()
+	e := Answer("How do I add documents?", []llm.Passage{
+		{Number: 1, Heading: "How do I add documents?", Text: "atrium ingest add documents ./policies ./contracts"},
+		{Number: 2, Heading: "How do I add documents?", Text: "To add documents, drop files on the page."},
+	})
+	if len(e.Sentences) != 2 || e.Sentences[0].Number != 2 {
+		t.Errorf("got %+v", e.Sentences)
+	}
+}
+
 func TestAnswerDeclines(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
