@@ -32,14 +32,11 @@ func (s *searcher) fuse(found []candidate, v asked, by nearest) []candidate {
 			found = append(found, c)
 		}
 	}
-	best, whole := 0.0, 0.0
+	best := 0.0
 	for _, c := range found {
 		best = max(best, c.lexical)
 	}
-	for _, t := range s.terms {
-		whole += t.idf * t.weight * float64(s.k1+1)
-	}
-	most := math.Sqrt(best * whole)
+	most := math.Sqrt(best * s.whole())
 	for i := range found {
 		c := &found[i]
 		p := &s.parts[c.part]
@@ -54,6 +51,15 @@ func (s *searcher) fuse(found []candidate, v asked, by nearest) []candidate {
 		c.score = c.words + c.meaning
 	}
 	return found
+}
+
+// whole is what a piece would have that says the question again and again.
+func (s *searcher) whole() float64 {
+	sum := 0.0
+	for _, t := range s.terms {
+		sum += t.idf * t.weight * float64(s.k1+1)
+	}
+	return sum
 }
 
 // fixed is what coarse cosines are counted in, so that the sum does not depend

@@ -48,6 +48,69 @@ func (s *searcher) nearness(found []candidate) {
 	}
 }
 
+// leastSaid is how many words a question has to have to be recognized in a heading.
+const leastSaid = 3
+
+// saying adds to the pieces whose heading or title says the question, word for word and
+// common words too: what stands below it is meant as its answer. Those that were not
+// found by its rare words alone are found so.
+func (s *searcher) saying(found []candidate) []candidate {
+	if s.said == 0 || len(s.words) < leastSaid || len(s.words) > maxQueryTerms {
+		return found
+	}
+	words := make([]queryTerm, len(s.words))
+	for i, w := range s.words {
+		words[i] = s.resolve(w, 0)
+		if words[i].df == 0 {
+			return found
+		}
+	}
+	type place struct{ part, ord int }
+	var at map[place]int
+	more := s.said * s.whole()
+	var seq []uint32
+	want := make([]uint32, len(words))
+	for i := range s.parts {
+		p := &s.parts[i]
+		rarest := words[0].lists[i]
+		for j, w := range words {
+			want[j] = w.number[p.index]
+			if len(w.lists[i]) < len(rarest) {
+				rarest = w.lists[i]
+			}
+		}
+		for _, post := range rarest {
+			ord := int(post.ord)
+			doc := int(p.doc[ord])
+			if post.fields == 0 || !p.open(ord) || !p.admitted(doc) {
+				continue
+			}
+			if seq = p.headings.at(ord, seq[:0]); !contains(seq, want) {
+				if seq = p.titles.at(doc, seq[:0]); !contains(seq, want) {
+					continue
+				}
+			}
+			if at == nil {
+				at = make(map[place]int, len(found))
+				for j, c := range found {
+					at[place{c.part, c.ord}] = j
+				}
+			}
+			j, known := at[place{i, ord}]
+			if !known {
+				j = len(found)
+				lexical := float64(p.scores[ord] + p.fed[ord])
+				found = append(found, candidate{part: i, ord: ord, id: p.pieces[ord], score: lexical, lexical: lexical})
+			}
+			c := &found[j]
+			c.near += more
+			c.lexical += more
+			c.score = c.lexical
+		}
+	}
+	return found
+}
+
 // pairs are the terms that follow one another in the question, stop words left out.
 func (s *searcher) pairs() [][2]int {
 	slot := make(map[string]int, len(s.terms))

@@ -20,6 +20,7 @@ type tuning struct {
 	joined         float64 // weight of a compound's joined form, its parts counting too
 	mistyped       float64 // weight of a word that stands for one found nowhere
 	near           float64 // weight of words standing together
+	said           float64 // what a title or heading that says the question adds, in what saying it can score
 	rescored       int     // pieces that nearness is looked at for
 
 	feedbackPieces int     // best pieces that feedback reads; 0 turns it off
@@ -33,7 +34,7 @@ type tuning struct {
 }
 
 var tuned = tuning{
-	k1: 1, b: 0.75, title: 1, heading: 1, titled: 0.2, neighbour: 0.3, joined: 0.15, mistyped: 0.6, near: 0.3, rescored: 50,
+	k1: 1, b: 0.75, title: 1, heading: 1, titled: 0.2, neighbour: 0.3, joined: 0.15, mistyped: 0.6, near: 0.3, said: 1, rescored: 50,
 	feedbackPieces: 12, feedbackTerms: 16, feedbackShared: 3, feedback: 0.8, clarity: 1,
 	vector: 0.5, candidates: 200,
 }
@@ -77,6 +78,7 @@ func search(ctx context.Context, in []*Index, q Query, t *tuning) ([]Hit, error)
 	found := s.best(max(q.Limit, t.rescored, t.candidates))
 	slices.SortFunc(found, rank)
 	s.nearness(found[:min(len(found), t.rescored)])
+	found = s.saying(found)
 	if vectors {
 		found = s.fuse(found, v, <-closest)
 	}

@@ -249,3 +249,30 @@ func TestSearchesSeeWholeDocumentsWhilePutRuns(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+func TestAHeadingThatSaysTheQuestionIsFoundFirst(t *testing.T) {
+	t.Parallel()
+	docs := []testDoc{{id: 1, title: "Start", pieces: []Piece{
+		{ID: 1, Heading: "Start > What is Atrium?", Text: "A platform for agents."},
+		{ID: 2, Heading: "Start > How is Atrium built?", Text: "With make."},
+	}}, {id: 2, title: "What is Atrium", pieces: []Piece{{ID: 3, Text: "Another page."}}}}
+	for i := range 300 {
+		docs = append(docs, testDoc{id: int64(10 + i), title: "Atrium", pieces: []Piece{{ID: int64(10 + i), Heading: "Atrium", Text: "Atrium and Atrium's settings."}}})
+	}
+	x := indexOf(t, docs)
+	got := find(t, Query{Text: "what is Atrium"}, x)
+	if len(got) < 2 || got[0].PieceID != 3 || got[1].PieceID != 1 { // a title counts more than a heading
+		t.Fatalf("got %v", ids(got))
+	}
+	if p := got[0].Parts; !near(p.Words+p.Titles+p.Neighbours+p.Near+p.Related, got[0].Score) {
+		t.Errorf("the parts %+v are not the score %v", p, got[0].Score)
+	}
+	if got := find(t, Query{Text: "what is Atrium", Allow: func(doc int64) bool { return doc != 1 }}, x); got[0].PieceID != 3 {
+		t.Errorf("without the document: %v", ids(got))
+	}
+	for _, q := range []string{"Atrium", "is Atrium what", "what is Atrium made of"} {
+		if got := find(t, Query{Text: q}, x); got[0].Parts.Near > got[0].Score/2 {
+			t.Errorf("%q: %+v", q, got[0])
+		}
+	}
+}

@@ -115,6 +115,7 @@ type sentence struct {
 	fits       bool // holds what the question asks for: a number, a date, a name
 	words      int
 	label      bool // asks, or names what follows: it is never an answer itself
+	asked      bool // stands below the very question
 	score      float64
 }
 
@@ -155,25 +156,35 @@ func (q *question) look(p llm.Passage, order int) *found {
 		f.cover += q.terms[i].weight / q.total
 	}
 	label := -1
+	// What follows stands below the very question.
+	is := func(text string) bool { return allWords(text) == q.words }
+	asked := is(p.Heading[max(0, strings.LastIndex(p.Heading, " > ")):]) &&
+		!slices.ContainsFunc(f.sentences, func(s sentence) bool { return s.label && is(p.Text[s.start:s.end]) })
 	for i := range f.sentences {
 		s := &f.sentences[i]
 		if s.label {
 			label = i
+			asked = is(p.Text[s.start:s.end])
 			continue
 		}
 		for t, m := range s.has {
 			s.cover += m * q.terms[t].weight / q.total
 		}
+		lent := 0.0
 		if label >= 0 {
 			// What stands below a question or a heading speaks of it, the nearer the more.
-			s.cover += labelFactor * q.adds(f.sentences[label], *s) / math.Sqrt(float64(i-label))
+			lent += labelFactor * q.adds(f.sentences[label], *s) / math.Sqrt(float64(i-label))
 		}
 		for t := range f.title {
 			if _, ok := s.has[t]; !ok {
-				s.cover += 0.5 * q.terms[t].weight / q.total
+				lent += 0.5 * q.terms[t].weight / q.total
 			}
 		}
-		s.score = s.cover + nearFactor*s.near
+		s.cover += min(lent, labelFactor*(1-s.cover)) // less than saying it
+		if s.asked = asked; asked {
+			s.score += askedBonus / math.Sqrt(float64(i-label))
+		}
+		s.score += s.cover + nearFactor*s.near
 		if s.fits {
 			s.score += fitsBonus
 		}
@@ -294,7 +305,7 @@ func (q *question) weigh(text string) sentence {
 func (q *question) second(f *found) int {
 	best, top := -1, 0.0
 	for i, s := range f.sentences {
-		if i == f.first || s.words == 0 || s.label {
+		if i == f.first || s.words == 0 || s.label || s.asked != f.sentences[f.first].asked {
 			continue
 		}
 		v := s.score + q.adds(s, f.sentences[f.first])
@@ -344,6 +355,7 @@ const (
 	fitsBonus      = 0.15 // holds the kind of thing asked for
 	beforeFactor   = 0.1  // words that the sentence before holds
 	fragmentCost   = 0.25 // a few words that are no sentence
+	askedBonus     = 1    // stands first below the very question
 	labelFactor    = 0.9  // words of the question or heading that a sentence stands below
 	coverFactor    = 0.6  // words that the whole passage holds
 	togetherFactor = 0.2  // best nearness in the passage

@@ -66,6 +66,25 @@ func TestALineThatIsNoSentenceIsSaidSecond(t *testing.T) {
 	}
 }
 
+func TestWhatStandsBelowTheVeryQuestionAnswersIt(t *testing.T) {
+	t.Parallel()
+	for name, said := range map[string]llm.Passage{
+		"in the text":    {Number: 3, Heading: "Start", Text: "What is Atrium?\n\nA platform for agents that is run at home. It has a console."},
+		"as its heading": {Number: 3, Heading: "Start > What is Atrium?", Text: "A platform for agents that is run at home. It has a console."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := Answer("what is atrium", []llm.Passage{
+				{Number: 1, Heading: "Atrium", Text: "Atrium reads Atrium's settings when Atrium starts."},
+				{Number: 2, Heading: "How is Atrium built?", Text: "How is Atrium built?\n\nTo build Atrium, run make."}, said,
+			})
+			if len(e.Sentences) == 0 || e.Sentences[0].Text != "A platform for agents that is run at home." {
+				t.Errorf("got %+v", e)
+			}
+		})
+	}
+}
+
 func TestAnswerDeclines(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

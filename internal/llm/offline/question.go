@@ -17,6 +17,7 @@ type question struct {
 	total   float64 // weight of all terms
 	follows map[[2]int]bool
 	asks    kind
+	words   string // all of them, in order
 }
 
 type term struct {
@@ -25,7 +26,7 @@ type term struct {
 }
 
 func read(text string, passages []llm.Passage) *question {
-	q := &question{slot: map[string]int{}, follows: map[[2]int]bool{}}
+	q := &question{slot: map[string]int{}, follows: map[[2]int]bool{}, words: allWords(text)}
 	weights := weigh(passages)
 	last := -1
 	var stops []analysis.Token
@@ -49,6 +50,19 @@ func read(text string, passages []llm.Passage) *question {
 		q.total += t.weight
 	}
 	return q
+}
+
+// allWords are the words of a text, common ones too, so that two spellings of a
+// question can be told to be the same.
+func allWords(text string) string {
+	var b strings.Builder
+	for _, t := range analysis.Tokens(text) {
+		if !t.Extra {
+			b.WriteString(t.Term)
+			b.WriteByte(' ')
+		}
+	}
+	return b.String()
 }
 
 func (q *question) term(t analysis.Token, last int, weights func(string) float64) int {
