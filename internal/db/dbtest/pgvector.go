@@ -151,4 +151,3 @@ func hasVector(bin string) bool {
 	_, err = os.Stat(filepath.Join(strings.TrimSpace(string(out)), "extension", "vector.control"))
 	return err == nil
 }
-

@@ -1,0 +1,218 @@
+package pgvector
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"atrium/internal/db"
+	"atrium/internal/retrieval"
+)
+
+// View is what a search sees: the vectors of an embedder in corpora of one
+// organization.
+type View struct {
+	OrgID    int64
+	Corpora  []int64
+	Embedder string
+}
+
+// View gives the vectors of a search. They are those that CatchUp has brought in.
+func (s *Store) View(v View) retrieval.Vectors { return &view{s, v} }
+
+type view struct {
+	s *Store
+	View
+}
+
+// array is a list as PostgreSQL reads one.
+func array(ids []int64) string {
+	out := []byte{'{'}
+	for i, id := range ids {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = strconv.AppendInt(out, id, 10)
+	}
+	return string(append(out, '}'))
+}
+
+// listed is a condition on a column, for any number of ids by one text.
+const listed = ` IN (SELECT unnest(CAST(CAST(? AS TEXT) AS BIGINT[])))`
+
+// where are the rows that the search may see at all.
+func (v *view) where(space int64) (string, []any) {
+	marks, args := db.In(v.Corpora)
+	return `org_id = ? AND corpus_id IN (` + marks + `) AND space_id = ` + strconv.FormatInt(space, 10), append([]any{v.OrgID}, args...)
+}
+
+type found struct {
+	PieceID    int64   `db:"piece_id"`
+	DocumentID int64   `db:"document_id"`
+	Distance   float64 `db:"distance"`
+	Mean       float64 `db:"mean"`
+}
+
+// prepare gives the space of a question and the question as it is compared; 0 when
+// nothing can be compared with it.
+func (v *view) prepare(ctx context.Context, vector []float32) (int64, []int64, error) {
+	q := halves(vector)
+	if q == nil || len(v.Corpora) == 0 {
+		return 0, nil, nil
+	}
+	id, err := v.s.space(ctx, v.s.DB, space{v.Embedder, len(q)})
+	return id, q, err
+}
+
+// Nearest implements retrieval.Vectors. Of few pieces all are compared, which gives
+// their mean too. Of many the mean is that of their corpora, whichever way they are
+// compared, so that the way changes no score.
+func (v *view) Nearest(ctx context.Context, q retrieval.Nearby) (retrieval.Near, error) {
+	space, vector, err := v.prepare(ctx, q.Vector)
+	if space == 0 || err != nil || q.N <= 0 {
+		return retrieval.Near{}, err
+	}
+	ctx = db.WithOrg(ctx, v.OrgID)
+	if q.Admitted <= v.s.Exact {
+		return v.compareFew(ctx, space, vector, q)
+	}
+	mean, err := v.mean(ctx, space, vector)
+	if err != nil {
+		return retrieval.Near{}, err
+	}
+	var rows []found
+	if q.Pieces == nil {
+		rows, err = v.ask(ctx, space, vector, q)
+	}
+	if err == nil && len(rows) < q.N {
+		rows, err = v.compare(ctx, space, vector, q)
+	}
+	return near(rows, mean), err
+}
+
+func near(rows []found, mean float64) retrieval.Near {
+	out := retrieval.Near{Pieces: make([]retrieval.NearPiece, len(rows)), Mean: mean}
+	for i, r := range rows {
+		out.Pieces[i] = retrieval.NearPiece{PieceID: r.PieceID, DocumentID: r.DocumentID, Cosine: 1 - r.Distance}
+	}
+	return out
+}
+
+// distance is what is compared without an index: none fits it, since that would have
+// to know the length of the vectors.
+const distance = `v <=> CAST(CAST(? AS TEXT) AS halfvec)`
+
+func (v *view) compareFew(ctx context.Context, space int64, vector []int64, q retrieval.Nearby) (retrieval.Near, error) {
+	where, args := v.where(space)
+	args = append([]any{text(vector)}, args...)
+	if q.Documents != nil {
+		where += ` AND document_id` + listed
+		args = append(args, array(q.Documents))
+	}
+	only := ""
+	if q.Pieces != nil {
+		only = ` WHERE piece_id` + listed
+		args = append(args, array(q.Pieces))
+	}
+	rows, err := db.All[found](ctx, v.s.DB, `SELECT piece_id, document_id, distance, mean FROM (
+			SELECT piece_id, document_id, distance, avg(distance) OVER () AS mean FROM (
+				SELECT piece_id, document_id, `+distance+` AS distance FROM piece_vector WHERE `+where+`) compared) weighed`+only+`
+		ORDER BY distance, piece_id LIMIT ?`, append(args, q.N)...)
+	if err != nil || len(rows) == 0 {
+		return retrieval.Near{}, err
+	}
+	return near(rows, 1-rows[0].Mean), nil
+}
+
+// compare compares all that are admitted.
+func (v *view) compare(ctx context.Context, space int64, vector []int64, q retrieval.Nearby) ([]found, error) {
+	where, args := v.where(space)
+	args = append([]any{text(vector)}, args...)
+	if q.Documents != nil {
+		where += ` AND document_id` + listed
+		args = append(args, array(q.Documents))
+	}
+	if q.Pieces != nil {
+		where += ` AND piece_id` + listed
+		args = append(args, array(q.Pieces))
+	}
+	return db.All[found](ctx, v.s.DB, `SELECT piece_id, document_id, `+distance+` AS distance FROM piece_vector WHERE `+where+`
+		ORDER BY distance, piece_id LIMIT ?`, append(args, q.N)...)
+}
+
+// breadth is how many candidates the index keeps while it looks; chosen so that
+// of the 10 nearest it misses none in a hundred.
+const breadth = 200
+
+// ask asks the index, where there is one and it is worth while; it may give fewer
+// than there are, because it gives up looking.
+func (v *view) ask(ctx context.Context, space int64, vector []int64, q retrieval.Nearby) (rows []found, err error) {
+	all, err := v.s.indexed(ctx, v.s.DB, space)
+	if err != nil || all == 0 {
+		return nil, err
+	}
+	// So many rows it has to give until enough are admitted.
+	expected := float64(q.N) * max(1, all/float64(q.Admitted))
+	if expected*v.s.dearer > float64(q.Admitted) {
+		return nil, nil
+	}
+	where, args := v.where(space)
+	if q.Documents != nil {
+		// In a form that is not made a join of, which would lose the order.
+		where += ` AND COALESCE(document_id` + listed + `, FALSE)`
+		args = append(args, array(q.Documents))
+	}
+	distance := fmt.Sprintf(`CAST(v AS halfvec(%[1]d)) <=> CAST(CAST(? AS TEXT) AS halfvec(%[1]d))`, len(vector))
+	args = slices.Concat([]any{text(vector)}, args, []any{text(vector), q.N})
+	err = v.s.DB.Relaxed(ctx, func(ctx context.Context, tx *db.Tx) error { // the settings end with it
+		if _, err := db.One[string](ctx, tx, `SELECT set_config('enable_sort', 'off', true) || set_config('hnsw.iterative_scan', 'strict_order', true)
+			|| set_config('hnsw.ef_search', ?, true) || set_config('hnsw.max_scan_tuples', ?, true)`,
+			strconv.Itoa(min(1000, max(breadth, q.N))), strconv.Itoa(max(20_000, min(int(4*expected), 1<<30)))); err != nil {
+			return err
+		}
+		rows, err = db.All[found](ctx, tx, `SELECT piece_id, document_id, `+distance+` AS distance FROM piece_vector WHERE `+where+` ORDER BY `+distance+` LIMIT ?`, args...)
+		return err
+	})
+	slices.SortFunc(rows, func(a, b found) int {
+		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.PieceID, b.PieceID))
+	})
+	return rows, err
+}
+
+// mean is the cosine of the average piece of the corpora. A search that admits a part
+// of them gets it too: a cosine is measured by how far it is from any piece, and that
+// differs little.
+func (v *view) mean(ctx context.Context, space int64, vector []int64) (float64, error) {
+	where, args := v.where(space)
+	sums, err := db.All[struct {
+		Pieces int64  `db:"pieces"`
+		Total  []byte `db:"total"`
+	}](ctx, v.s.DB, `SELECT pieces, total FROM vector_sum WHERE `+where, args...)
+	var pieces, product float64
+	for _, s := range sums {
+		pieces += float64(s.Pieces)
+		product += dot(vector, totalOf(s.Total))
+	}
+	return product / max(1, pieces), err
+}
+
+// Cosines implements retrieval.Vectors.
+func (v *view) Cosines(ctx context.Context, vector []float32, pieces []int64) (map[int64]float64, error) {
+	space, q, err := v.prepare(ctx, vector)
+	if space == 0 || err != nil || len(pieces) == 0 {
+		return nil, err
+	}
+	where, args := v.where(space)
+	rows, err := db.All[found](db.WithOrg(ctx, v.OrgID), v.s.DB, `SELECT piece_id, `+distance+` AS distance FROM piece_vector
+		WHERE `+where+` AND piece_id`+listed, slices.Concat([]any{text(q)}, args, []any{array(pieces)})...)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[int64]float64, len(rows))
+	for _, r := range rows {
+		out[r.PieceID] = 1 - r.Distance
+	}
+	return out, nil
+}
