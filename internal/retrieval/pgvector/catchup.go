@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -28,15 +29,21 @@ type Cursor struct {
 type Change struct {
 	Seq        int64
 	DocumentID int64
-	// Encoded is what retrieval.Encode made; nil when the document is gone or its
-	// vectors are of another embedder.
-	Encoded []byte
+	Encoded    []byte // what retrieval.Encode made; nil when the document is gone
 }
 
 // Feed reads a corpus's changes behind a cursor, at most so many, ordered by their
-// numbers and documents; fewer mean that there are no more. A document that
-// changes again gets a higher number.
-type Feed func(ctx context.Context, tx *db.Tx, after Cursor, limit int) ([]Change, error)
+// numbers and documents. A document that changes again gets a higher number. With
+// these all changes up to upTo are in: 0 when there are more, End when there are not.
+// A feed stops before a document that has no vectors of the embedder yet, because what
+// is passed once is not looked at again.
+type Feed func(ctx context.Context, tx *db.Tx, after Cursor, limit int) (changes []Change, upTo int64, err error)
+
+// End is a Feed's answer when there are no more changes.
+const End = math.MaxInt64
+
+// ErrBehind says that a feed stopped before the number that was asked for.
+var ErrBehind = errors.New("pgvector: a document has no vectors of the embedder yet")
 
 const (
 	feedBatch = 32  // documents in a transaction
@@ -52,8 +59,9 @@ type state struct {
 	Cursor
 }
 
-// CatchUp brings a corpus's vectors to a change number at least. Those who ask in
-// one process wait for one another, those in several for a row of the database.
+// CatchUp brings a corpus's vectors to a change number at least, or answers ErrBehind.
+// Those who ask in one process wait for one another, those in several for a row of the
+// database.
 func (s *Store) CatchUp(ctx context.Context, k Key, seq int64, feed Feed) error {
 	ctx = db.WithOrg(ctx, k.OrgID)
 	if done, err := s.upTo(ctx, k, seq); done || err != nil {
@@ -89,9 +97,20 @@ func (s *Store) upTo(ctx context.Context, k Key, seq int64) (bool, error) {
 	if seq <= 0 {
 		return true, nil
 	}
+	s.mu.Lock()
+	done := s.done[k] >= seq
+	s.mu.Unlock()
+	if done {
+		return true, nil
+	}
 	at, err := db.One[int64](ctx, s.DB, `SELECT seq FROM vector_index WHERE org_id = ? AND corpus_id = ? AND embedder = ?`, k.OrgID, k.CorpusID, k.Embedder)
 	if errors.Is(err, db.ErrNone) {
 		return false, nil
+	}
+	if err == nil && at >= seq {
+		s.mu.Lock()
+		s.done[k] = max(at, s.done[k])
+		s.mu.Unlock()
 	}
 	return at >= seq, err
 }
@@ -114,7 +133,7 @@ func (s *Store) step(ctx context.Context, k Key, seq int64, feed Feed) error {
 			}
 			now.Seq = 0
 		}
-		changes, err := feed(ctx, tx, now.Cursor, feedBatch)
+		changes, upTo, err := feed(ctx, tx, now.Cursor, feedBatch)
 		if err != nil {
 			return err
 		}
@@ -124,9 +143,13 @@ func (s *Store) step(ctx context.Context, k Key, seq int64, feed Feed) error {
 		if n := len(changes); n > 0 {
 			now.Cursor = Cursor{changes[n-1].Seq, changes[n-1].DocumentID}
 		}
-		if len(changes) < feedBatch {
-			now.Seq = max(seq, now.Cursor.Seq)
+		if upTo == End {
+			upTo = max(seq, now.Cursor.Seq)
 		}
+		if len(changes) == 0 && upTo < seq {
+			return ErrBehind
+		}
+		now.Seq = max(now.Seq, upTo)
 		_, err = db.Exec(ctx, tx, `UPDATE vector_index SET seq = ?, cursor_seq = ?, cursor_document = ? WHERE org_id = ? AND corpus_id = ? AND embedder = ?`,
 			now.Seq, now.Cursor.Seq, now.Cursor.DocumentID, k.OrgID, k.CorpusID, k.Embedder)
 		return err
@@ -203,11 +226,16 @@ func sum(tallies map[int64]*tally, space int64) *tally {
 
 // remove takes documents' vectors away, and out of the tallies.
 func (s *Store) remove(ctx context.Context, tx *db.Tx, k Key, documents []int64, tallies map[int64]*tally) error {
+	if len(documents) == 0 {
+		return nil
+	}
+	// A list, by which the planner finds the rows though it has no figures of the table yet.
+	marks, in := db.In(documents)
 	gone, err := db.All[struct {
 		Space int64  `db:"space_id"`
 		V     []byte `db:"v"`
-	}](ctx, tx, `DELETE FROM piece_vector WHERE org_id = ? AND corpus_id = ? AND space_id IN (SELECT id FROM vector_space WHERE embedder = ?)
-		AND document_id IN (SELECT unnest(CAST(CAST(? AS TEXT) AS BIGINT[]))) RETURNING space_id, halfvec_send(v) AS v`, k.OrgID, k.CorpusID, k.Embedder, array(documents))
+	}](ctx, tx, `DELETE FROM piece_vector WHERE org_id = ? AND corpus_id = ? AND document_id IN (`+marks+`) AND space_id IN (SELECT id FROM vector_space WHERE embedder = ?)
+		RETURNING space_id, halfvec_send(v) AS v`, slices.Concat([]any{k.OrgID, k.CorpusID}, in, []any{k.Embedder})...)
 	for _, g := range gone {
 		sum(tallies, g.Space).add(sent(g.V), -1)
 	}

@@ -71,7 +71,7 @@ func (h *shelf) Put(corpus int64, d vectortest.Document) error {
 func (h *shelf) Remove(corpus, document int64) error { return h.change(corpus, document, nil) }
 
 func (h *shelf) feed(corpus int64) Feed {
-	return func(_ context.Context, _ *db.Tx, after Cursor, limit int) ([]Change, error) {
+	return func(_ context.Context, _ *db.Tx, after Cursor, limit int) ([]Change, int64, error) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		var out []Change
@@ -81,7 +81,10 @@ func (h *shelf) feed(corpus int64) Feed {
 			}
 		}
 		slices.SortFunc(out, func(a, b Change) int { return cmp.Compare(a.Seq, b.Seq) })
-		return out[:min(limit, len(out))], nil
+		if len(out) > limit {
+			return out[:limit], 0, nil
+		}
+		return out, End, nil
 	}
 }
 

@@ -102,7 +102,8 @@ func near(rows []found, mean float64) retrieval.Near {
 
 // distance is what is compared without an index: none fits it, since that would have
 // to know the length of the vectors.
-const distance = `v <=> CAST(CAST(? AS TEXT) AS halfvec)`
+// The question is in a query of its own, or it would be read once a row.
+const distance = `v <=> (SELECT CAST(CAST(? AS TEXT) AS halfvec))`
 
 func (v *view) compareFew(ctx context.Context, space int64, vector []int64, q retrieval.Nearby) (retrieval.Near, error) {
 	where, args := v.where(space)
@@ -118,7 +119,7 @@ func (v *view) compareFew(ctx context.Context, space int64, vector []int64, q re
 	}
 	rows, err := db.All[found](ctx, v.s.DB, `SELECT piece_id, document_id, distance, mean FROM (
 			SELECT piece_id, document_id, distance, avg(distance) OVER () AS mean FROM (
-				SELECT piece_id, document_id, `+distance+` AS distance FROM piece_vector WHERE `+where+`) compared) weighed`+only+`
+				SELECT piece_id, document_id, `+distance+` AS distance FROM piece_vector WHERE `+where+` OFFSET 0) compared) weighed`+only+`
 		ORDER BY distance, piece_id LIMIT ?`, append(args, q.N)...)
 	if err != nil || len(rows) == 0 {
 		return retrieval.Near{}, err
@@ -164,7 +165,7 @@ func (v *view) ask(ctx context.Context, space int64, vector []int64, q retrieval
 		where += ` AND COALESCE(document_id` + listed + `, FALSE)`
 		args = append(args, array(q.Documents))
 	}
-	distance := fmt.Sprintf(`CAST(v AS halfvec(%[1]d)) <=> CAST(CAST(? AS TEXT) AS halfvec(%[1]d))`, len(vector))
+	distance := fmt.Sprintf(`CAST(v AS halfvec(%[1]d)) <=> (SELECT CAST(CAST(? AS TEXT) AS halfvec(%[1]d)))`, len(vector))
 	args = slices.Concat([]any{text(vector)}, args, []any{text(vector), q.N})
 	err = v.s.DB.Relaxed(ctx, func(ctx context.Context, tx *db.Tx) error { // the settings end with it
 		if _, err := db.One[string](ctx, tx, `SELECT set_config('enable_sort', 'off', true) || set_config('hnsw.iterative_scan', 'strict_order', true)

@@ -49,6 +49,9 @@ type Store struct {
 	mu     sync.Mutex
 	spaces map[space]int64
 	locks  map[Key]chan struct{} // held by the one of this process who catches up
+	// done is up to which change a corpus was seen to be in. What is forgotten comes
+	// back with a higher number only.
+	done map[Key]int64
 }
 
 // space is what makes vectors comparable.
@@ -76,7 +79,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Exact <= 0 {
 		o.Exact = 20_000
 	}
-	s := &Store{Options: o, dearer: 30, spaces: map[space]int64{}, locks: map[Key]chan struct{}{}}
+	s := &Store{Options: o, dearer: 30, spaces: map[space]int64{}, locks: map[Key]chan struct{}{}, done: map[Key]int64{}}
 	return s, o.DB.Alone(ctx, s.install)
 }
 
@@ -188,7 +191,7 @@ var schema = []string{
 	)`,
 	// Beside the row as long as it fits: comparing all reads every one.
 	`ALTER TABLE piece_vector ALTER COLUMN v SET STORAGE MAIN`,
-	`CREATE INDEX piece_vector_corpus ON piece_vector (org_id, corpus_id, space_id, document_id)`,
+	`CREATE INDEX piece_vector_corpus ON piece_vector (org_id, corpus_id, document_id)`,
 	`SELECT atrium_wall('vector_index')`,
 	`SELECT atrium_wall('vector_sum')`,
 	`SELECT atrium_wall('piece_vector')`,
