@@ -293,4 +293,3 @@ func TestSeveralServersBringInTheSameVectorsAtOnce(t *testing.T) {
 		t.Errorf("vectors, their pieces, all pieces and those in the sum are %s, %v", n, err)
 	}
 }
-

@@ -199,6 +199,8 @@ func (v *view) mean(ctx context.Context, space int64, vector []int64) (float64, 
 	return product / max(1, pieces), err
 }
 
+const cosineBatch = 256
+
 // Cosines implements retrieval.Vectors.
 func (v *view) Cosines(ctx context.Context, vector []float32, pieces []int64) (map[int64]float64, error) {
 	space, q, err := v.prepare(ctx, vector)
@@ -206,14 +208,19 @@ func (v *view) Cosines(ctx context.Context, vector []float32, pieces []int64) (m
 		return nil, err
 	}
 	where, args := v.where(space)
-	rows, err := db.All[found](db.WithOrg(ctx, v.OrgID), v.s.DB, `SELECT piece_id, `+distance+` AS distance FROM piece_vector
-		WHERE `+where+` AND piece_id`+listed, slices.Concat([]any{text(q)}, args, []any{array(pieces)})...)
-	if err != nil {
-		return nil, err
-	}
-	out := make(map[int64]float64, len(rows))
-	for _, r := range rows {
-		out[r.PieceID] = 1 - r.Distance
+	out := make(map[int64]float64, len(pieces))
+	for part := range slices.Chunk(pieces, cosineBatch) {
+		// They are looked up before anything else is asked of them, whatever figures the
+		// planner has of the corpus. A list of one length is planned once.
+		marks, ids := db.In(append(slices.Clone(part), slices.Repeat(part[:1], cosineBatch-len(part))...))
+		rows, err := db.All[found](db.WithOrg(ctx, v.OrgID), v.s.DB, `WITH asked AS MATERIALIZED (SELECT * FROM piece_vector WHERE piece_id IN (`+marks+`) AND space_id = `+strconv.FormatInt(space, 10)+`)
+			SELECT piece_id, `+distance+` AS distance FROM asked WHERE `+where, slices.Concat(ids, []any{text(q)}, args)...)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			out[r.PieceID] = 1 - r.Distance
+		}
 	}
 	return out, nil
 }

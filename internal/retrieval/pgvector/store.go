@@ -20,6 +20,7 @@
 package pgvector
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -84,18 +85,21 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 }
 
 // Fit tells in words why vectors cannot be kept in a database, given whether it is
-// PostgreSQL and the versions of the extension that it has and could make.
+// PostgreSQL and the versions of the extension that it has and could make; empty means
+// none.
 func Fit(postgres bool, has, could string) error {
 	const or = ", or set ATRIUM_VECTORS=memory"
 	switch {
 	case !postgres:
 		return fmt.Errorf("ATRIUM_VECTORS is pgvector, but the database is SQLite; set ATRIUM_DATABASE_URL to a PostgreSQL with the extension vector (pgvector) %d.%d or newer"+or, least[0], least[1])
+	case has == "" && fits(could):
+		return nil // it can be made, where the role may
 	case has == "" && could == "":
 		return fmt.Errorf("ATRIUM_VECTORS is pgvector, but the PostgreSQL server has no extension vector; install pgvector %d.%d or newer on it"+or, least[0], least[1])
 	case !fits(has) && fits(could):
 		return fmt.Errorf("ATRIUM_VECTORS is pgvector, but the extension vector in the database is of version %s; as its owner, run ALTER EXTENSION vector UPDATE in the database"+or, has)
 	case !fits(has):
-		return fmt.Errorf("ATRIUM_VECTORS is pgvector, but the extension vector is of version %s; install pgvector %d.%d or newer on the PostgreSQL server, then run ALTER EXTENSION vector UPDATE in the database"+or, has, least[0], least[1])
+		return fmt.Errorf("ATRIUM_VECTORS is pgvector, but the extension vector is of version %s; install pgvector %d.%d or newer on the PostgreSQL server, and where the database has the extension, run ALTER EXTENSION vector UPDATE"+or, cmp.Or(has, could), least[0], least[1])
 	}
 	return nil
 }
@@ -121,17 +125,13 @@ func (s *Store) install(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if v.Has == "" && fits(v.Could) {
+	if err := Fit(true, v.Has, v.Could); err != nil {
+		return err
+	}
+	if v.Has == "" {
 		if err := s.run(ctx, `CREATE EXTENSION IF NOT EXISTS vector`); err != nil {
 			return fmt.Errorf("ATRIUM_VECTORS is pgvector, but the extension vector is not in the database and this role may not make it; as a superuser, run CREATE EXTENSION vector in the database, or set ATRIUM_VECTORS=memory: %w", err)
 		}
-		v.Has = v.Could
-	}
-	if v.Has == "" {
-		v.Has = v.Could
-	}
-	if err := Fit(true, v.Has, v.Could); err != nil {
-		return err
 	}
 	there, err := db.One[bool](ctx, s.DB, `SELECT to_regclass('piece_vector') IS NOT NULL`)
 	if err != nil || there {

@@ -53,9 +53,17 @@ func (s *Store) Tend(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// build makes the index of a space. Its graph is made in memory as long as that
-// suffices; by one process, because several would share memory that containers have
-// little of.
+// graphMemory is what one vector takes of memory beside itself while an index is made,
+// in bytes, and maxMemory the most that is asked of the server, in MiB, unless it gives
+// more of its own accord (maintenance_work_mem). Beyond it the rest is made on disk,
+// several times as slowly.
+const (
+	graphMemory = 2048
+	maxMemory   = 2048
+)
+
+// build makes the index of a space. One process makes it, because several would share
+// memory of which containers have little.
 func (s *Store) build(ctx context.Context, space int64, dims int) error {
 	name := indexName(space)
 	_, err := s.DB.Apart(ctx, name, func(exec func(string) error) error {
@@ -63,10 +71,10 @@ func (s *Store) build(ctx context.Context, space int64, dims int) error {
 		if err != nil {
 			return err
 		}
-		memory := min(max(64, all*int64(2*dims+512)>>20*5/4), 2048)
+		memory := min(all*int64(2*dims+graphMemory)>>20+1, maxMemory)
 		for _, q := range []string{
 			`DROP INDEX CONCURRENTLY IF EXISTS ` + name, // one whose making broke off
-			fmt.Sprintf(`SET maintenance_work_mem = '%dMB'`, memory),
+			fmt.Sprintf(`SELECT set_config('maintenance_work_mem', GREATEST(%d, pg_size_bytes(current_setting('maintenance_work_mem')) / 1024) || 'kB', false)`, memory<<10),
 			`SET max_parallel_maintenance_workers = 0`,
 			fmt.Sprintf(`CREATE INDEX CONCURRENTLY %s ON piece_vector USING hnsw ((CAST(v AS halfvec(%d))) halfvec_cosine_ops) WHERE space_id = %d`, name, dims, space),
 		} {

@@ -300,3 +300,10 @@ func (c *cloud) documents(n, pieces int) []Document {
 	}
 	return out
 }
+
+// Cloud makes documents of so many pieces each, with vectors in clusters as those of
+// texts are, and a maker of questions.
+func Cloud(seed uint64, dims, documents, pieces int) ([]Document, func() []float32) {
+	c := newCloud(seed, dims)
+	return c.documents(documents, pieces), c.vector
+}
