@@ -149,7 +149,8 @@ func (d *DB) Apart(ctx context.Context, name string, f func(exec func(query stri
 		_, err := conn.ExecContext(ctx, query)
 		return err
 	})
-	// The lock ends with the connection.
+	// The lock would end with the connection, but not at once. One that broke is closed.
+	_, _ = conn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock(hashtextextended($1, 0))`, name)
 	if bad := conn.Raw(func(any) error { return driver.ErrBadConn }); !errors.Is(bad, driver.ErrBadConn) {
 		err = errors.Join(err, bad)
 	}

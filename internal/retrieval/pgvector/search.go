@@ -159,6 +159,30 @@ func (v *view) ask(ctx context.Context, space int64, vector []int64, q retrieval
 	if expected*v.s.dearer > float64(q.Admitted) {
 		return nil, nil
 	}
+	query, args := v.byIndex(space, vector, q)
+	err = v.s.DB.Relaxed(ctx, func(ctx context.Context, tx *db.Tx) error { // the settings end with it
+		if err := useIndex(ctx, tx, q.N, expected); err != nil {
+			return err
+		}
+		rows, err = db.All[found](ctx, tx, query, args...)
+		return err
+	})
+	slices.SortFunc(rows, func(a, b found) int {
+		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.PieceID, b.PieceID))
+	})
+	return rows, err
+}
+
+// useIndex has the planner take the index, and the index go on until enough are admitted.
+func useIndex(ctx context.Context, tx *db.Tx, n int, expected float64) error {
+	_, err := db.One[string](ctx, tx, `SELECT set_config('enable_sort', 'off', true) || set_config('hnsw.iterative_scan', 'strict_order', true)
+		|| set_config('hnsw.ef_search', ?, true) || set_config('hnsw.max_scan_tuples', ?, true)`,
+		strconv.Itoa(min(1000, max(breadth, n))), strconv.Itoa(max(20_000, min(int(4*expected), 1<<30))))
+	return err
+}
+
+// byIndex is the query in the form that the index of the space fits.
+func (v *view) byIndex(space int64, vector []int64, q retrieval.Nearby) (string, []any) {
 	where, args := v.where(space)
 	if q.Documents != nil {
 		// In a form that is not made a join of, which would lose the order.
@@ -166,20 +190,8 @@ func (v *view) ask(ctx context.Context, space int64, vector []int64, q retrieval
 		args = append(args, array(q.Documents))
 	}
 	distance := fmt.Sprintf(`CAST(v AS halfvec(%[1]d)) <=> (SELECT CAST(CAST(? AS TEXT) AS halfvec(%[1]d)))`, len(vector))
-	args = slices.Concat([]any{text(vector)}, args, []any{text(vector), q.N})
-	err = v.s.DB.Relaxed(ctx, func(ctx context.Context, tx *db.Tx) error { // the settings end with it
-		if _, err := db.One[string](ctx, tx, `SELECT set_config('enable_sort', 'off', true) || set_config('hnsw.iterative_scan', 'strict_order', true)
-			|| set_config('hnsw.ef_search', ?, true) || set_config('hnsw.max_scan_tuples', ?, true)`,
-			strconv.Itoa(min(1000, max(breadth, q.N))), strconv.Itoa(max(20_000, min(int(4*expected), 1<<30)))); err != nil {
-			return err
-		}
-		rows, err = db.All[found](ctx, tx, `SELECT piece_id, document_id, `+distance+` AS distance FROM piece_vector WHERE `+where+` ORDER BY `+distance+` LIMIT ?`, args...)
-		return err
-	})
-	slices.SortFunc(rows, func(a, b found) int {
-		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.PieceID, b.PieceID))
-	})
-	return rows, err
+	return `SELECT piece_id, document_id, ` + distance + ` AS distance FROM piece_vector WHERE ` + where + ` ORDER BY ` + distance + ` LIMIT ?`,
+		slices.Concat([]any{text(vector)}, args, []any{text(vector), q.N})
 }
 
 // mean is the cosine of the average piece of the corpora. A search that admits a part
