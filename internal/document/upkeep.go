@@ -37,6 +37,7 @@ func (s *Documents) Background(ctx context.Context) {
 			return
 		case <-tick.C:
 			s.reembedAll(ctx)
+			s.followEveryone(ctx)
 			if err := s.Sweep(ctx, time.Now()); err != nil && ctx.Err() == nil {
 				s.Log.Warn("what is no longer needed could not be removed", "error", err)
 			}

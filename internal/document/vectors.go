@@ -29,7 +29,7 @@ func (s *Documents) vectorsOf(ctx context.Context, orgID int64, open []searchabl
 			return nil, err
 		}
 	}
-	return s.Vectors.View(pgvector.View{OrgID: orgID, Corpora: ids, Embedder: embedder}), nil
+	return s.Vectors.View(pgvector.View{OrgID: orgID, Corpora: padded(ids), Embedder: embedder}), nil
 }
 
 func (s *Documents) catchUp(ctx context.Context, orgID, corpusID, seq int64, embedder string) error {
@@ -96,7 +96,7 @@ func (s *Documents) tendVectors(ctx context.Context) {
 			s.Log.Warn(what, "error", err)
 		}
 	}
-	warn("vectors could not be brought into the database; searches do it", s.followEveryone(ctx))
+	s.followEveryone(ctx)
 	tick := time.NewTicker(tendEvery)
 	defer tick.Stop()
 	for {
@@ -110,18 +110,23 @@ func (s *Documents) tendVectors(ctx context.Context) {
 	}
 }
 
-func (s *Documents) followEveryone(ctx context.Context) error {
+// followEveryone brings in all corpora, so that the first search of one need not wait
+// and of a deleted document nothing is left though nobody searches.
+func (s *Documents) followEveryone(ctx context.Context) {
+	if s.Vectors == nil {
+		return
+	}
 	orgs, err := db.All[int64](ctx, s.DB, `SELECT id FROM organization ORDER BY id`)
 	for _, id := range orgs {
-		active, err := s.active(ctx, s.DB, id)
-		if err == nil && active != "" {
-			err = s.followAll(ctx, id, active)
+		active, bad := s.active(ctx, s.DB, id)
+		if bad == nil && active != "" {
+			bad = s.followAll(ctx, id, active)
 		}
-		if err != nil {
-			return err
-		}
+		err = errors.Join(err, bad)
 	}
-	return err
+	if err != nil && ctx.Err() == nil {
+		s.Log.Warn("vectors could not be brought into the database; searches do it", "error", err)
+	}
 }
 
 // sweepVectors removes those of deleted corpora, and of embedders that an organization

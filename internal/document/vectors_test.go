@@ -176,6 +176,13 @@ func TestEachChangeOfADocumentIsInTheVectorsOfTheNextSearch(t *testing.T) {
 		t.Fatal(err)
 	}
 	same("deleted")
+	if err := b.Delete(t.Context(), b.owner, docs[3].ID); err != nil {
+		t.Fatal(err)
+	}
+	b.followEveryone(t.Context())
+	if n, err := db.One[int64](t.Context(), b.DB, `SELECT COUNT(*) FROM piece_vector WHERE document_id = ? OR document_id = ?`, docs[0].ID, docs[3].ID); n != 0 || err != nil {
+		t.Errorf("%d vectors of deleted documents are left, %v", n, err)
+	}
 	b.exec(`UPDATE corpus SET indexing_mode_id = 3 WHERE id = ?`, b.corpus)
 	if _, err := b.Refresh(t.Context(), b.owner, docs[1].ID); err != nil {
 		t.Fatal(err)
@@ -219,6 +226,42 @@ func TestEachChangeOfADocumentIsInTheVectorsOfTheNextSearch(t *testing.T) {
 	}
 	if n, err := db.One[int64](t.Context(), b.DB, `SELECT (SELECT COUNT(*) FROM piece_vector) + (SELECT COUNT(*) FROM vector_index)`); n != 0 || err != nil {
 		t.Errorf("of a deleted corpus %d rows are left, %v", n, err)
+	}
+}
+
+func TestAServerBringsInVectorsBeforeAnybodySearches(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, dbtest.OpenVector(t), withEmbedder(meaning{&fakeEmbedder{name: "one"}}))
+	r := rand.New(rand.NewPCG(9, 9))
+	b.completed(b.text(say(r, 8)).ID)
+	ctx, cancel := context.WithCancel(t.Context())
+	var server sync.WaitGroup
+	s := b.beside()
+	server.Go(func() { s.Background(ctx) })
+	b.until("vectors of all pieces", func() bool {
+		all, err := db.One[bool](t.Context(), b.DB, `SELECT (SELECT COUNT(*) FROM piece_vector) = (SELECT COUNT(*) FROM piece)`)
+		return err == nil && all
+	})
+	cancel()
+	server.Wait()
+}
+
+func TestWithVectorsInTheDatabaseAFewDocumentsWithoutThemAreFoundByWords(t *testing.T) {
+	t.Parallel()
+	one := meaning{&fakeEmbedder{name: "one"}}
+	b := newBench(t, dbtest.OpenVector(t), inDatabase(t), withEmbedder(one))
+	b.completed(b.text("A camel in the desert.").ID)
+	b.Embed = nil
+	fish := b.text("A trout in the river.")
+	b.completed(fish.ID)
+	b.Embed = one
+	if found := b.search(b.owner, "trout river"); len(found) == 0 || found[0].DocumentID != fish.ID || found[0].Vector != 0 {
+		t.Errorf("before it has vectors it found %+v", found)
+	}
+	b.change(one)
+	b.until("the vectors", b.counts("one"))
+	if found := b.search(b.owner, "trout river"); len(found) == 0 || found[0].DocumentID != fish.ID || found[0].Vector < 0.3 {
+		t.Errorf("with its vectors it found %+v", found)
 	}
 }
 

@@ -99,6 +99,9 @@ const clearBatch = 1000
 // them after all brings them in anew, and then they stay.
 func (s *Store) Forget(ctx context.Context, k Key) error {
 	ctx = db.WithOrg(ctx, k.OrgID)
+	s.mu.Lock()
+	delete(s.done, k)
+	s.mu.Unlock()
 	err := s.DB.Relaxed(ctx, func(ctx context.Context, tx *db.Tx) error {
 		if _, err := db.Exec(ctx, tx, `UPDATE vector_index SET seq = ?, cursor_seq = 0, cursor_document = 0 WHERE org_id = ? AND corpus_id = ? AND embedder = ?`, forgotten, k.OrgID, k.CorpusID, k.Embedder); err != nil {
 			return err
