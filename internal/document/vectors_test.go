@@ -111,14 +111,14 @@ func (b *bench) agree(what string, one, two *Documents, finds ...Find) {
 			continue
 		}
 		// Where two are as good as each other, rounding may turn them around.
-		close := func(x, y float64) bool { return math.Abs(x-y) < 1e-3 }
+		near := func(x, y float64) bool { return math.Abs(x-y) < 1e-3 }
 		at := map[int64]Passage{}
 		for _, p := range want {
 			at[p.PieceID] = p
 		}
 		for i := range want {
 			p, ok := at[got[i].PieceID]
-			if !close(want[i].Score, got[i].Score) || ok && (!close(p.Score, got[i].Score) || !close(p.Vector, got[i].Vector)) || !ok && !close(want[len(want)-1].Score, got[i].Score) {
+			if !near(want[i].Score, got[i].Score) || ok && (!near(p.Score, got[i].Score) || !near(p.Vector, got[i].Vector)) || !ok && !near(want[len(want)-1].Score, got[i].Score) {
 				b.t.Errorf("%s, %q by %s: passage %d is %d (%v, %v), not %d (%v, %v)", what, f.Query, f.Side, i,
 					got[i].PieceID, got[i].Score, got[i].Vector, want[i].PieceID, want[i].Score, want[i].Vector)
 			}

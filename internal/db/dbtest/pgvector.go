@@ -57,7 +57,7 @@ func FetchPostgres(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // the server's user reads it
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return "", err
 	}
 	tmp, err := os.MkdirTemp(filepath.Dir(dir), "fetching-")
@@ -122,11 +122,11 @@ func unpack(wheel, dir string) error {
 			return err
 		}
 	}
-	return os.Chmod(dir, 0o755) //nolint:gosec // the server's user reads it
+	return os.Chmod(dir, 0o755)
 }
 
 func unpackFile(f *zip.File, path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // the server's user reads it
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
 	from, err := f.Open()
@@ -134,7 +134,7 @@ func unpackFile(f *zip.File, path string) error {
 		return err
 	}
 	defer from.Close()
-	to, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o644|f.Mode()&0o111) //nolint:gosec // the server's user reads it
+	to, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o644|f.Mode()&0o111)
 	if err != nil {
 		return err
 	}
