@@ -39,9 +39,6 @@ func array(ids []int64) string {
 	return string(append(out, '}'))
 }
 
-// listed is a condition on a column, for any number of ids by one text.
-const listed = ` IN (SELECT unnest(CAST(CAST(? AS TEXT) AS BIGINT[])))`
-
 // where are the rows that the search may see at all.
 func (v *view) where(space int64) (string, []any) {
 	marks, args := db.In(v.Corpora)
@@ -105,41 +102,58 @@ func near(rows []found, mean float64) retrieval.Near {
 // The question is in a query of its own, or it would be read once a row.
 const distance = `v <=> (SELECT CAST(CAST(? AS TEXT) AS halfvec))`
 
-func (v *view) compareFew(ctx context.Context, space int64, vector []int64, q retrieval.Nearby) (retrieval.Near, error) {
+// lookups is up to how many times rows are looked up by document instead of reading all
+// of the corpora.
+const lookups = 2000
+
+// rows are those of documents (nil: all), as a query. Which way they are read is not left
+// to the planner, which has no figures of what was just brought in.
+func (v *view) rows(space int64, documents []int64) (string, []any) {
 	where, args := v.where(space)
-	args = append([]any{text(vector)}, args...)
-	if q.Documents != nil {
-		where += ` AND document_id` + listed
-		args = append(args, array(q.Documents))
+	switch {
+	case documents == nil:
+		return `SELECT piece_id, document_id, v FROM piece_vector WHERE ` + where, args
+	case len(documents)*len(v.Corpora) <= lookups:
+		return `SELECT piece_id, document_id, v FROM (SELECT DISTINCT unnest(CAST(CAST(? AS TEXT) AS BIGINT[])) AS id) admitted
+			CROSS JOIN LATERAL (SELECT * FROM piece_vector WHERE ` + where + ` AND document_id = admitted.id OFFSET 0) each`, append([]any{array(documents)}, args...)
 	}
+	return `SELECT piece_id, document_id, v FROM piece_vector WHERE ` + where + ` AND ` + filtered("document_id"), append(args, array(documents))
+}
+
+// filtered is a condition on a column, for any number of ids by one text, in a form that
+// is not made a join of: a row costs one look into a hash.
+func filtered(column string) string {
+	return `COALESCE(` + column + ` IN (SELECT unnest(CAST(CAST(? AS TEXT) AS BIGINT[]))), FALSE)`
+}
+
+func (v *view) compareFew(ctx context.Context, space int64, vector []int64, q retrieval.Nearby) (retrieval.Near, error) {
+	rows, args := v.rows(space, q.Documents)
+	args = append([]any{text(vector)}, args...)
 	only := ""
 	if q.Pieces != nil {
-		only = ` WHERE piece_id` + listed
+		only = ` WHERE ` + filtered("piece_id")
 		args = append(args, array(q.Pieces))
 	}
-	rows, err := db.All[found](ctx, v.s.DB, `SELECT piece_id, document_id, distance, mean FROM (
+	found, err := db.All[found](ctx, v.s.DB, `SELECT piece_id, document_id, distance, mean FROM (
 			SELECT piece_id, document_id, distance, avg(distance) OVER () AS mean FROM (
-				SELECT piece_id, document_id, `+distance+` AS distance FROM piece_vector WHERE `+where+` OFFSET 0) compared) weighed`+only+`
+				SELECT piece_id, document_id, `+distance+` AS distance FROM (`+rows+`) admitted OFFSET 0) compared) weighed`+only+`
 		ORDER BY distance, piece_id LIMIT ?`, append(args, q.N)...)
-	if err != nil || len(rows) == 0 {
+	if err != nil || len(found) == 0 {
 		return retrieval.Near{}, err
 	}
-	return near(rows, 1-rows[0].Mean), nil
+	return near(found, 1-found[0].Mean), nil
 }
 
 // compare compares all that are admitted.
 func (v *view) compare(ctx context.Context, space int64, vector []int64, q retrieval.Nearby) ([]found, error) {
-	where, args := v.where(space)
+	rows, args := v.rows(space, q.Documents)
 	args = append([]any{text(vector)}, args...)
-	if q.Documents != nil {
-		where += ` AND document_id` + listed
-		args = append(args, array(q.Documents))
-	}
+	only := ""
 	if q.Pieces != nil {
-		where += ` AND piece_id` + listed
+		only = ` WHERE ` + filtered("piece_id")
 		args = append(args, array(q.Pieces))
 	}
-	return db.All[found](ctx, v.s.DB, `SELECT piece_id, document_id, `+distance+` AS distance FROM piece_vector WHERE `+where+`
+	return db.All[found](ctx, v.s.DB, `SELECT piece_id, document_id, `+distance+` AS distance FROM (`+rows+`) admitted`+only+`
 		ORDER BY distance, piece_id LIMIT ?`, append(args, q.N)...)
 }
 
@@ -185,8 +199,7 @@ func useIndex(ctx context.Context, tx *db.Tx, n int, expected float64) error {
 func (v *view) byIndex(space int64, vector []int64, q retrieval.Nearby) (string, []any) {
 	where, args := v.where(space)
 	if q.Documents != nil {
-		// In a form that is not made a join of, which would lose the order.
-		where += ` AND COALESCE(document_id` + listed + `, FALSE)`
+		where += ` AND ` + filtered("document_id") // a join would lose the order
 		args = append(args, array(q.Documents))
 	}
 	distance := fmt.Sprintf(`CAST(v AS halfvec(%[1]d)) <=> (SELECT CAST(CAST(? AS TEXT) AS halfvec(%[1]d)))`, len(vector))
