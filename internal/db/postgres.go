@@ -151,7 +151,7 @@ func (d *DB) Apart(ctx context.Context, name string, f func(exec func(query stri
 	})
 	// The lock would end with the connection, but not at once. One that broke is closed.
 	_, _ = conn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock(hashtextextended($1, 0))`, name)
-	if bad := conn.Raw(func(any) error { return driver.ErrBadConn }); !errors.Is(bad, driver.ErrBadConn) {
+	if bad := conn.Raw(func(any) error { return driver.ErrBadConn }); !errors.Is(bad, driver.ErrBadConn) && !errors.Is(bad, sql.ErrConnDone) {
 		err = errors.Join(err, bad)
 	}
 	return true, err

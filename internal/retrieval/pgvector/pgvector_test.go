@@ -115,6 +115,9 @@ func (h *shelf) Search(ctx context.Context, corpora []int64, q retrieval.Query) 
 // indexing makes and uses an index for however few pieces.
 func indexing(s *Store) { s.Exact, s.dearer = 1, 0 }
 
+// sifting takes however few pieces for many, of which no index is worth while.
+func sifting(s *Store) { s.Exact, s.dearer, s.lookups = 1, 1e9, 0 }
+
 func contract(t *testing.T, change ...func(*Store)) {
 	vectortest.Contract(t, func(t *testing.T) (func(int64) vectortest.Engine, func()) {
 		s := open(t, change...)
@@ -140,6 +143,11 @@ func contract(t *testing.T, change ...func(*Store)) {
 func TestVectorsComparedOneByOne(t *testing.T) {
 	t.Parallel()
 	contract(t)
+}
+
+func TestVectorsComparedOneByOneThoughThereBeMany(t *testing.T) {
+	t.Parallel()
+	contract(t, sifting)
 }
 
 func TestVectorsFoundByAnIndex(t *testing.T) {

@@ -102,10 +102,6 @@ func near(rows []found, mean float64) retrieval.Near {
 // The question is in a query of its own, or it would be read once a row.
 const distance = `v <=> (SELECT CAST(CAST(? AS TEXT) AS halfvec))`
 
-// lookups is up to how many times rows are looked up by document instead of reading all
-// of the corpora.
-const lookups = 2000
-
 // rows are those of documents (nil: all), as a query. Which way they are read is not left
 // to the planner, which has no figures of what was just brought in.
 func (v *view) rows(space int64, documents []int64) (string, []any) {
@@ -113,7 +109,7 @@ func (v *view) rows(space int64, documents []int64) (string, []any) {
 	switch {
 	case documents == nil:
 		return `SELECT piece_id, document_id, v FROM piece_vector WHERE ` + where, args
-	case len(documents)*len(v.Corpora) <= lookups:
+	case len(documents)*len(v.Corpora) <= v.s.lookups:
 		return `SELECT piece_id, document_id, v FROM (SELECT DISTINCT unnest(CAST(CAST(? AS TEXT) AS BIGINT[])) AS id) admitted
 			CROSS JOIN LATERAL (SELECT * FROM piece_vector WHERE ` + where + ` AND document_id = admitted.id OFFSET 0) each`, append([]any{array(documents)}, args...)
 	}

@@ -46,6 +46,9 @@ type Store struct {
 	// dearer is how many rows are compared one by one in the time in which an index
 	// gives one.
 	dearer float64
+	// lookups is up to how many times rows are looked up by document instead of reading
+	// all of the corpora.
+	lookups int
 
 	mu     sync.Mutex
 	spaces map[space]int64
@@ -80,7 +83,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Exact <= 0 {
 		o.Exact = 20_000
 	}
-	s := &Store{Options: o, dearer: 8, spaces: map[space]int64{}, locks: map[Key]chan struct{}{}, done: map[Key]int64{}}
+	s := &Store{Options: o, dearer: 8, lookups: 2000, spaces: map[space]int64{}, locks: map[Key]chan struct{}{}, done: map[Key]int64{}}
 	return s, o.DB.Alone(ctx, s.install)
 }
 
