@@ -24,7 +24,7 @@ import (
 const EnvURL = "TEST_POSTGRES_URL"
 
 // ErrNoPostgres says that the machine has no PostgreSQL.
-var ErrNoPostgres = errors.New("no PostgreSQL found: install it (Debian: apt-get install postgresql), " +
+var ErrNoPostgres = errors.New("no PostgreSQL found: run scripts/deps.sh test, install it (Debian: apt-get install postgresql), " +
 	"put initdb and postgres into PATH, or set " + EnvURL)
 
 // The shell outlives a killed test binary: its standard input ends with us, then it

@@ -83,7 +83,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Exact <= 0 {
 		o.Exact = 20_000
 	}
-	s := &Store{Options: o, dearer: 8, lookups: 2000, spaces: map[space]int64{}, locks: map[Key]chan struct{}{}, done: map[Key]int64{}}
+	s := &Store{Options: o, dearer: 20, lookups: 2000, spaces: map[space]int64{}, locks: map[Key]chan struct{}{}, done: map[Key]int64{}}
 	return s, o.DB.Alone(ctx, s.install)
 }
 
