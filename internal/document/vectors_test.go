@@ -199,6 +199,10 @@ func TestEachChangeOfADocumentIsInTheVectorsOfTheNextSearch(t *testing.T) {
 		active, err := b.active(t.Context(), b.DB, b.org)
 		return err == nil && active == "two"
 	})
+	// They were brought in before they count.
+	if n, err := db.One[int64](t.Context(), b.DB, `SELECT COUNT(*) FROM piece_vector p JOIN vector_space s ON s.id = p.space_id WHERE s.embedder = 'two'`); n == 0 || err != nil {
+		t.Errorf("of the other embedder no vectors are in, %v", err)
+	}
 	for _, f := range finds {
 		f.CorpusIDs, f.Query = []int64{b.corpus}, "salmon trout"
 		want, err := b.inMemory().Search(t.Context(), b.owner, f)
