@@ -57,6 +57,7 @@ func (doctor) Run(t *terminal) error {
 		}
 		found = append(found, f)
 	}
+	found = append(found, vectors(t.ctx, cfg))
 	if running.state == good {
 		found = append(found, reembedding(t.ctx, cfg.Listen)...)
 	}
@@ -129,6 +130,14 @@ func database(t *terminal, cfg server.Config, running bool) finding {
 		return finding{note, "database", "PostgreSQL answers; " + db.NoWall}
 	}
 	return finding{good, "database", "PostgreSQL answers; its row-level security keeps the organizations apart"}
+}
+
+func vectors(ctx context.Context, cfg server.Config) finding {
+	where, err := server.DescribeVectors(ctx, cfg)
+	if err != nil {
+		return finding{broken, "vectors", err.Error()}
+	}
+	return finding{good, "vectors", where}
 }
 
 func model(cfg server.Config) finding {

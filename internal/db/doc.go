@@ -36,8 +36,9 @@
 //     lower(x) with a lowered pattern.
 //   - Partial indexes leave rows out by comparing a column with the empty text, not by
 //     IS NOT NULL: that makes SQLite prepare every statement on the table anew each time.
-//   - Everything else (full text, vectors, row locks) goes through Pick, the only
-//     branch between engines.
+//   - Everything else (full text, row locks) goes through Pick, the only branch between
+//     engines. What one engine alone can do, such as vectors in PostgreSQL, is a package
+//     of its own that refuses the other.
 //
 // A statement that fails ends its transaction on both engines, as PostgreSQL has it:
 // later statements answer the same error and nothing is committed. Expect conflicts

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
@@ -126,4 +127,49 @@ func (d *DB) Alone(ctx context.Context, f func(context.Context) error) error {
 	err = f(ctx)
 	_, unlock := conn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, int64(aloneLock))
 	return errors.Join(err, unlock)
+}
+
+// Apart runs what PostgreSQL takes outside of transactions only, such as CREATE INDEX
+// CONCURRENTLY, on a connection of its own that is thrown away afterwards with all that
+// was set on it. While another process runs one of the same name nothing is run; it tells
+// whether f was. SQLite refuses it.
+func (d *DB) Apart(ctx context.Context, name string, f func(exec func(query string) error) error) (ran bool, err error) {
+	if d.engine == SQLite {
+		return false, errors.New("db: SQLite has nothing that is run apart")
+	}
+	conn, err := d.read.Conn(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Close()
+	if err := conn.QueryRowContext(ctx, `SELECT pg_try_advisory_lock(hashtextextended($1, 0))`, name).Scan(&ran); err != nil || !ran {
+		return false, err
+	}
+	err = f(func(query string) error {
+		_, err := conn.ExecContext(ctx, query)
+		return err
+	})
+	// The lock would end with the connection, but not at once. One that broke is closed.
+	_, _ = conn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock(hashtextextended($1, 0))`, name)
+	if bad := conn.Raw(func(any) error { return driver.ErrBadConn }); !errors.Is(bad, driver.ErrBadConn) && !errors.Is(bad, sql.ErrConnDone) {
+		err = errors.Join(err, bad)
+	}
+	return true, err
+}
+
+// Extension tells which version of an extension the database at an address has, and which
+// its server could make; empty means none.
+func Extension(ctx context.Context, address, name string) (has, could string, err error) {
+	address, _, err = poolSize(address)
+	if err != nil {
+		return "", "", err
+	}
+	cfg, err := pgx.ParseConfig(address)
+	if err != nil {
+		return "", "", fmt.Errorf("db: the database address cannot be read: %w", err)
+	}
+	pool := stdlib.OpenDB(*cfg)
+	err = pool.QueryRowContext(ctx, `SELECT COALESCE((SELECT extversion FROM pg_extension WHERE extname = $1), ''),
+		COALESCE((SELECT default_version FROM pg_available_extensions WHERE name = $1), '')`, name).Scan(&has, &could)
+	return has, could, errors.Join(err, pool.Close())
 }

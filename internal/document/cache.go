@@ -34,17 +34,21 @@ type corpusIndex struct {
 	sized   int                // documents there were then
 }
 
-func newCorpusIndex(embedder string) *corpusIndex {
-	return &corpusIndex{embedder: embedder, Index: retrieval.NewIndex(), loading: make(chan struct{}, 1), others: map[int64]struct{}{}}
+func (x *indexes) fresh(embedder string) *corpusIndex {
+	c := &corpusIndex{embedder: embedder, Index: retrieval.NewIndex(), loading: make(chan struct{}, 1), others: map[int64]struct{}{}}
+	if x.s.Vectors != nil {
+		c.Index = retrieval.NewWordIndex()
+	}
+	return c
 }
 
 // at gives the index of a corpus with all changes up to seq in it, and the
 // embedder's vectors. Those who ask at the same time wait for one load; one that
 // breaks off is gone on with.
 func (x *indexes) at(ctx context.Context, orgID, corpusID, seq int64, embedder string) (*corpusIndex, error) {
-	c := x.lru.getOr(corpusID, func() *corpusIndex { return newCorpusIndex(embedder) })
+	c := x.lru.getOr(corpusID, func() *corpusIndex { return x.fresh(embedder) })
 	if c.embedder != embedder { // another one counts since it was loaded
-		c = newCorpusIndex(embedder)
+		c = x.fresh(embedder)
 		x.lru.put(corpusID, c, 0)
 	}
 	if c.seq.Load() >= seq {
@@ -62,7 +66,7 @@ func (x *indexes) at(ctx context.Context, orgID, corpusID, seq int64, embedder s
 	return c, x.load(ctx, c, orgID, corpusID, seq)
 }
 
-// change is a document as the index needs it.
+// change is a document as an index needs it.
 type change struct {
 	ID       int64  `db:"id"`
 	Seq      int64  `db:"index_seq"`
@@ -71,16 +75,22 @@ type change struct {
 	Encoded  []byte `db:"encoded"`
 }
 
+// changes are the documents of a corpus behind a change and a document, as an index
+// with an embedder's vectors takes them. One that changes meanwhile gets a higher
+// number and comes again.
+func changes(ctx context.Context, q db.Querier, orgID, corpusID int64, embedder string, seq, id int64, limit int) ([]change, error) {
+	return db.All[change](ctx, q, `SELECT d.id, d.index_seq, d.is_deleted, COALESCE(n.embedder, v.embedder, '') AS embedder, COALESCE(n.encoded, v.encoded) AS encoded
+		FROM document d LEFT JOIN document_version v ON v.document_id = d.id AND v.number = d.version AND d.is_deleted = FALSE
+			LEFT JOIN reembedded n ON n.version_id = v.id AND n.embedder = ?
+		WHERE d.org_id = ? AND d.corpus_id = ? AND (d.index_seq > ? OR d.index_seq = ? AND d.id > ?)
+		ORDER BY d.index_seq, d.id LIMIT ?`, embedder, orgID, corpusID, seq, seq, id, limit)
+}
+
 const loadBatch = 256
 
 func (x *indexes) load(ctx context.Context, c *corpusIndex, orgID, corpusID, seq int64) error {
 	for {
-		// A document that changes meanwhile gets a higher number and comes again.
-		part, err := db.All[change](ctx, x.s.DB, `SELECT d.id, d.index_seq, d.is_deleted, COALESCE(n.embedder, v.embedder, '') AS embedder, COALESCE(n.encoded, v.encoded) AS encoded
-			FROM document d LEFT JOIN document_version v ON v.document_id = d.id AND v.number = d.version AND d.is_deleted = FALSE
-				LEFT JOIN reembedded n ON n.version_id = v.id AND n.embedder = ?
-			WHERE d.org_id = ? AND d.corpus_id = ? AND (d.index_seq > ? OR d.index_seq = ? AND d.id > ?)
-			ORDER BY d.index_seq, d.id LIMIT ?`, c.embedder, orgID, corpusID, c.cursor.seq, c.cursor.seq, c.cursor.id, loadBatch)
+		part, err := changes(ctx, x.s.DB, orgID, corpusID, c.embedder, c.cursor.seq, c.cursor.id, loadBatch)
 		if err != nil {
 			return err
 		}

@@ -5,7 +5,8 @@
 // bytes makes a new one, and the old ones stay, because answers cite them.
 // Every reading is a job that ends with the document completed or failed with a
 // reason. Changes a searcher must see count up the corpus's index_seq, by which
-// the indexes in memory are brought up to date before each search.
+// the indexes in memory, and the vectors where they lie in the database, are brought
+// up to date before each search.
 //
 // Rows that are locked together are locked in the order corpus, document.
 package document
@@ -28,6 +29,7 @@ import (
 	"atrium/internal/fail"
 	"atrium/internal/job"
 	"atrium/internal/pii"
+	"atrium/internal/retrieval/pgvector"
 	"atrium/internal/source/web"
 )
 
@@ -115,9 +117,10 @@ type Options struct {
 	// Former opens the embedder that was configured before, by its name; nil when
 	// it cannot be had any more.
 	Former    func(name string) embed.Embedder
-	Draft     Drafter // nil: conversation starters are drafted without a model
-	PublicURL string  // without a slash at the end
-	MaxBytes  int64   // of one file; 256 MiB when 0
+	Draft     Drafter         // nil: conversation starters are drafted without a model
+	PublicURL string          // without a slash at the end
+	MaxBytes  int64           // of one file; 256 MiB when 0
+	Vectors   *pgvector.Store // where the vectors lie; nil: in the indexes in memory
 	// IndexBytes bounds the indexes kept in memory; 256 MiB when 0.
 	IndexBytes int64
 	Workers    int // documents read at once; by the number of processors when 0

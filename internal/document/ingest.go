@@ -101,6 +101,7 @@ func (s *Documents) index(ctx context.Context, j *job.Job) error {
 	}
 	if err == nil {
 		s.concealed(r)
+		s.follow(ctx, r)
 	}
 	return err
 }
@@ -129,6 +130,7 @@ type reading struct {
 	lead    int // bytes of the first piece that are the title, which is indexed by itself
 	pieces  []split.Piece
 	first   int64 // id of the first piece; the others follow
+	seq     int64 // number of the change; 0 for none
 	encoded []byte
 
 	embedder embed.Embedder
@@ -281,10 +283,9 @@ func (s *Documents) keep(ctx context.Context, tx *db.Tx, r *reading) error {
 			return err
 		}
 	}
-	var seq int64
 	var err error
 	if !r.unchanged {
-		if seq, err = nextSeq(ctx, tx, r.OrgID, r.CorpusID); err != nil {
+		if r.seq, err = nextSeq(ctx, tx, r.OrgID, r.CorpusID); err != nil {
 			return err
 		}
 		active, err := s.active(ctx, tx, r.OrgID)
@@ -298,7 +299,7 @@ func (s *Documents) keep(ctx context.Context, tx *db.Tx, r *reading) error {
 	set, args := `step = 'completed', is_failed = FALSE, failure_code = '', failure_reason = '', etag = ?, last_modified = ?`, []any{r.ETag, r.LastModified}
 	if !r.unchanged {
 		set += `, media_type = ?, warnings = ?, version = ?, pieces = ?, pages = ?, index_seq = ?`
-		args = append(args, r.MediaType, db.JSON(warnings(r.doc.Warnings)), version, len(r.pieces), r.doc.Pages, seq)
+		args = append(args, r.MediaType, db.JSON(warnings(r.doc.Warnings)), version, len(r.pieces), r.doc.Pages, r.seq)
 	}
 	if r.checked != "" {
 		set += `, checked_on = ?, check_result = ?, is_removed_at_source = ?`

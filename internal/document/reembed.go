@@ -190,6 +190,9 @@ func (s *Documents) reembedUntil(ctx context.Context, end time.Time, orgID int64
 			}
 			continue
 		}
+		if err := s.followAll(ctx, orgID, target); err != nil { // so that no search waits for it
+			return false, err
+		}
 		if done, err := s.turn(ctx, orgID, target); done || err != nil {
 			return false, err
 		}

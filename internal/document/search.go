@@ -108,6 +108,12 @@ func (s *Documents) Search(ctx context.Context, sc authz.Scope, f Find) ([]Passa
 	if q.Allow, err = s.allowed(ctx, sc, open, f); err != nil {
 		return nil, err
 	}
+	if vectors && f.Side != Words && s.Vectors != nil {
+		if q.Vectors, err = s.vectorsOf(ctx, sc.Org(), open, active); err != nil {
+			return nil, err
+		}
+		vectors = q.Vectors != nil
+	}
 	if vectors && f.Side != Words {
 		if q.Vector, err = embedder.Query(ctx, f.Query); err != nil {
 			if ctx.Err() != nil {

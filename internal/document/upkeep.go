@@ -2,6 +2,7 @@ package document
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"atrium/internal/db"
@@ -19,6 +20,11 @@ const (
 // removes what is no longer needed, until ctx ends. It sees, too, that all vectors
 // are those of the embedder that is set.
 func (s *Documents) Background(ctx context.Context) {
+	if s.Vectors != nil {
+		var tending sync.WaitGroup
+		defer tending.Wait()
+		tending.Go(func() { s.tendVectors(ctx) })
+	}
 	s.reembedAll(ctx)
 	if err := s.WarmUp(ctx); err != nil && ctx.Err() == nil {
 		s.Log.Warn("corpora could not be loaded ahead", "error", err)
@@ -31,6 +37,7 @@ func (s *Documents) Background(ctx context.Context) {
 			return
 		case <-tick.C:
 			s.reembedAll(ctx)
+			s.followEveryone(ctx)
 			if err := s.Sweep(ctx, time.Now()); err != nil && ctx.Err() == nil {
 				s.Log.Warn("what is no longer needed could not be removed", "error", err)
 			}

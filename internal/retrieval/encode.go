@@ -179,7 +179,30 @@ func (d *decoder) run(terms int) run {
 	return r
 }
 
-func decode(b []byte) (*decoded, error) {
+// EachVector calls f with the vector of each piece of an encoded document that has
+// one, as Encode was given it.
+func EachVector(encoded []byte, f func(pieceID int64, v []float32)) error {
+	d, err := decode(encoded)
+	if err != nil {
+		return err
+	}
+	for _, p := range d.pieces {
+		if len(p.vector) == 0 {
+			continue
+		}
+		v := make([]float32, len(p.vector))
+		for i, x := range p.vector {
+			v[i] = float32(x) * p.scale
+		}
+		f(p.id, v)
+	}
+	return nil
+}
+
+func decode(b []byte) (*decoded, error) { return decodeFor(b, true) }
+
+// decodeFor leaves the vectors out unless they are wanted.
+func decodeFor(b []byte, vectors bool) (*decoded, error) {
 	d := decoder{b: b}
 	if d.version = d.uint(); d.bad || d.version < firstEncoding || d.version > encodingVersion {
 		return nil, errEncoding
@@ -204,10 +227,12 @@ func decode(b []byte) (*decoded, error) {
 			if !(p.scale > 0) || math.IsInf(float64(p.scale), 0) {
 				return nil, errEncoding
 			}
-			raw = raw[4:]
-			p.vector = make([]int16, dims)
-			for j := range p.vector {
-				p.vector[j] = int16(binary.LittleEndian.Uint16(raw[2*j:]))
+			if vectors {
+				raw = raw[4:]
+				p.vector = make([]int16, dims)
+				for j := range p.vector {
+					p.vector[j] = int16(binary.LittleEndian.Uint16(raw[2*j:]))
+				}
 			}
 		}
 		if d.bad {

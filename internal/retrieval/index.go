@@ -11,6 +11,7 @@ import (
 type Index struct {
 	writing sync.Mutex // serialises Put and Remove
 	live    map[int64]struct{}
+	words   bool // vectors are left out
 
 	now atomic.Pointer[snapshot]
 }
@@ -63,11 +64,19 @@ func NewIndex() *Index {
 	return x
 }
 
+// NewWordIndex makes an empty index that keeps no vectors, for searches with
+// Query.Vectors: it is a fraction of the size.
+func NewWordIndex() *Index {
+	x := NewIndex()
+	x.words = true
+	return x
+}
+
 // Put adds a document or replaces the one with that id. The bytes are those of
 // Encode; any others are an error and change nothing. A search sees the
 // document wholly or not at all.
 func (x *Index) Put(documentID int64, encoded []byte) error {
-	d, err := decode(encoded)
+	d, err := decodeFor(encoded, !x.words)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,8 @@
 // Package retrieval finds the pieces of documents that bear on a question.
 //
 // An Index holds one corpus in memory: postings of its pieces and, when an
-// embedder is configured, their vectors. It knows no database: the bytes that
+// embedder is configured, their vectors, unless these lie elsewhere (see Vectors).
+// It knows no database: the bytes that
 // Encode makes of a document are stored by the caller beside its pieces, in the
 // same transaction, and given to Put when the corpus is loaded, so both engines
 // rank alike. Search takes the indexes that the caller may read and nothing
@@ -28,7 +29,9 @@ type Piece struct {
 type Query struct {
 	Text   string
 	Vector []float32 // nil: lexical only
-	Limit  int       // 10 when 0 or less, at most MaxLimit
+	// Vectors are where the pieces' vectors lie; nil: in the indexes.
+	Vectors Vectors
+	Limit   int // 10 when 0 or less, at most MaxLimit
 	// Phrases leave pieces that hold each of them: its words, in any of their
 	// forms, side by side in the text, the headings or the title.
 	Phrases []string

@@ -43,7 +43,7 @@ var tuned = tuning{
 const maxQueryTerms = 128
 
 // Search gives the best pieces of the indexes, best first, ties by piece id.
-// The only error is the context's.
+// The only errors are those of the context and of Query.Vectors.
 func Search(ctx context.Context, in []*Index, q Query) ([]Hit, error) {
 	return search(ctx, in, q, &tuned)
 }
@@ -62,10 +62,10 @@ func search(ctx context.Context, in []*Index, q Query, t *tuning) ([]Hit, error)
 	if !s.narrow(q.Phrases) {
 		return nil, ctx.Err()
 	}
-	v, vectors := ask(q.Vector)
+	eyes, vectors := s.sight(q)
 	closest := make(chan nearest, 1)
 	if vectors { // beside the words, which it does not depend on
-		go func() { closest <- s.closest(ctx, v) }()
+		go func() { closest <- eyes.closest(ctx) }()
 	}
 	s.guess()
 	for _, term := range slices.Concat(s.terms, s.guessed) {
@@ -80,7 +80,10 @@ func search(ctx context.Context, in []*Index, q Query, t *tuning) ([]Hit, error)
 	s.nearness(found[:min(len(found), t.rescored)])
 	found = s.saying(found)
 	if vectors {
-		found = s.fuse(found, v, <-closest)
+		var err error
+		if found, err = s.fuse(ctx, found, eyes, <-closest); err != nil {
+			return nil, err
+		}
 	}
 	slices.SortFunc(found, rank)
 	var doubles [][]candidate
@@ -135,6 +138,7 @@ type searcher struct {
 	snaps  []*snapshot
 	parts  []part
 	pieces int     // admitted
+	picked bool    // not all that live are admitted
 	mean   float64 // length
 	norm   []float32
 	terms  []queryTerm
@@ -150,7 +154,7 @@ type searcher struct {
 var scorePool = sync.Pool{New: func() any { return new([]float32) }}
 
 func newSearcher(in []*Index, allow func(int64) bool, t *tuning) *searcher {
-	s := &searcher{tuning: t}
+	s := &searcher{tuning: t, picked: allow != nil}
 	seen := make(map[*Index]bool, len(in))
 	asked := map[int64]bool{}
 	var total int64
@@ -357,6 +361,7 @@ type candidate struct {
 	lexical   float64
 	near      float64 // part of lexical
 	vector    float64
+	measured  bool    // vector is its cosine; false too where it has none
 	words     float64 // what lexical and vector make of score, when fused
 	meaning   float64
 }

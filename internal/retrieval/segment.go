@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+	"sync"
 	"sync/atomic"
 )
 
@@ -40,6 +41,9 @@ type segment struct {
 	vec vectors
 
 	sketches []atomic.Uint64 // of each piece, 0 until folding asks for it
+
+	ordering sync.Once
+	ordered  []uint16 // indexes into docs by document id, see find
 }
 
 const maxLength = 2047

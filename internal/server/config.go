@@ -32,6 +32,7 @@ type Config struct {
 	Embed         Model  `koanf:"embed"`
 	EgressAllow   string `koanf:"egress_allow"` // private networks that fetching may reach, as CIDR, comma-separated
 	MaxUpload     int64  `koanf:"max_upload"`   // bytes
+	Vectors       string `koanf:"vectors"`      // where they are searched: memory or pgvector
 
 	TrustedProxies string      `koanf:"trusted_proxies"` // reverse proxies that say whom they speak for, as CIDR, comma-separated
 	BlobURL        string      `koanf:"blob_url"`        // s3://… for the files; empty: the data folder
@@ -83,7 +84,7 @@ type SSO struct {
 func Defaults() Config {
 	return Config{
 		Listen: "127.0.0.1:8080", Data: "./data", OrgName: "My organization", AdminEmail: "admin@localhost",
-		RequireAPIKey: true, SSOCreateUsers: true, MaxUpload: 256 << 20, LogLevel: "info", LogFormat: "text",
+		RequireAPIKey: true, SSOCreateUsers: true, MaxUpload: 256 << 20, Vectors: vectorsMemory, LogLevel: "info", LogFormat: "text",
 	}
 }
 
@@ -135,6 +136,9 @@ func (c *Config) Check() error {
 		if err := m.check(name); err != nil {
 			errs = append(errs, err)
 		}
+	}
+	if err := c.checkVectors(); err != nil {
+		errs = append(errs, err)
 	}
 	if err := c.checkEmbed(); err != nil {
 		errs = append(errs, err)

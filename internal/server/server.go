@@ -160,8 +160,12 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 	}
 	s.configured = model.New(model.Options{DB: s.db, Box: box, Client: modelClient(s.modelGuard), Server: s.models.deployed})
 	s.models.configured = s.configured
+	vectors, err := s.openVectors(ctx)
+	if err != nil {
+		return err
+	}
 	s.documents = document.New(document.Options{
-		DB: s.db, Blobs: s.blobs, Jobs: s.jobs, Extract: s.pool, Fetch: s.guard, Embed: embedder, Draft: s.models.Draft,
+		DB: s.db, Vectors: vectors, Blobs: s.blobs, Jobs: s.jobs, Extract: s.pool, Fetch: s.guard, Embed: embedder, Draft: s.models.Draft,
 		Former:    func(name string) embed.Embedder { return formerEmbedder(c, s.guard, name) },
 		PublicURL: c.PublicURL, MaxBytes: c.MaxUpload, Log: s.log,
 	})

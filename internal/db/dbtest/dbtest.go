@@ -83,6 +83,45 @@ func Options(t testing.TB, e db.Engine) db.Options {
 	return o
 }
 
+// OpenVector is Open for PostgreSQL with the extension vector. A server that has none
+// fails the test.
+func OpenVector(t testing.TB) *db.DB {
+	t.Helper()
+	o := VectorOptions(t)
+	d, err := db.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+// VectorOptions is Options for PostgreSQL with the extension vector, which only a
+// superuser can make.
+func VectorOptions(t testing.TB) db.Options {
+	t.Helper()
+	o := Options(t, db.Postgres)
+	d, err := db.Open(t.Context(), db.Options{URL: Superuser(t, o.URL), Log: o.Log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = d.Tx(t.Context(), func(ctx context.Context, tx *db.Tx) error {
+		_, err := db.Exec(ctx, tx, `CREATE EXTENSION vector`)
+		return err
+	})
+	if err != nil {
+		t.Fatalf("the tests need pgvector: run scripts/deps.sh test, or set %s to a PostgreSQL that has it: %v", EnvURL, err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
 // Superuser answers the address with the role that TEST_POSTGRES_URL names.
 func Superuser(t testing.TB, address string) string {
 	t.Helper()

@@ -24,7 +24,7 @@ import (
 const EnvURL = "TEST_POSTGRES_URL"
 
 // ErrNoPostgres says that the machine has no PostgreSQL.
-var ErrNoPostgres = errors.New("no PostgreSQL found: install it (Debian: apt-get install postgresql), " +
+var ErrNoPostgres = errors.New("no PostgreSQL found: run scripts/deps.sh test, install it (Debian: apt-get install postgresql), " +
 	"put initdb and postgres into PATH, or set " + EnvURL)
 
 // The shell outlives a killed test binary: its standard input ends with us, then it
@@ -87,7 +87,8 @@ func StartPostgres(ctx context.Context) (address string, stop func(), err error)
 	return address, stop, nil
 }
 
-// findPostgres answers the folder with initdb and postgres; the newest wins.
+// findPostgres answers the folder with initdb and postgres: one that has the extension
+// vector, else that in PATH, else the newest.
 func findPostgres() (string, error) {
 	dirs, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
 	more, _ := filepath.Glob("/usr/local/pgsql*/bin")
@@ -97,12 +98,19 @@ func findPostgres() (string, error) {
 	if path, err := exec.LookPath("initdb"); err == nil {
 		dirs = append([]string{filepath.Dir(path)}, dirs...)
 	}
-	for _, dir := range dirs {
-		if executable(filepath.Join(dir, "initdb")) && executable(filepath.Join(dir, "postgres")) {
-			return dir, nil
-		}
+	if fetched, err := pgFolder(); err == nil {
+		dirs = append(dirs, filepath.Join(fetched, pgInside, "bin"))
 	}
-	return "", ErrNoPostgres
+	dirs = slices.DeleteFunc(dirs, func(dir string) bool {
+		return !executable(filepath.Join(dir, "initdb")) || !executable(filepath.Join(dir, "postgres"))
+	})
+	if len(dirs) == 0 {
+		return "", ErrNoPostgres
+	}
+	if i := slices.IndexFunc(dirs, hasVector); i >= 0 {
+		return dirs[i], nil
+	}
+	return dirs[0], nil
 }
 
 func executable(path string) bool {
