@@ -11,7 +11,6 @@ package analysis
 
 import (
 	"strings"
-	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -35,14 +34,23 @@ type analyzer struct {
 	stems map[string]string
 }
 
-// analyzers keep the stems of common words from one text to the next.
-var analyzers = sync.Pool{New: func() any { return new(analyzer) }}
+// idle keeps the stems of common words from one text to the next, through collections
+// of garbage too.
+var idle = make(chan *analyzer, 4)
 
 // Terms gives the tokens of text in order; a joined form follows its parts.
 func Terms(text string, fn func(Token)) {
-	a := analyzers.Get().(*analyzer)
-	defer analyzers.Put(a)
+	var a *analyzer
+	select {
+	case a = <-idle:
+	default:
+		a = new(analyzer)
+	}
 	a.terms(text, fn)
+	select {
+	case idle <- a:
+	default:
+	}
 }
 
 func (a *analyzer) terms(text string, fn func(Token)) {
