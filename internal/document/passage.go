@@ -191,9 +191,11 @@ type mark struct {
 	Heading string `db:"heading"`
 }
 
-// versionText is the text of a version; it never changes.
+// versionText is the text of a version, which changes only when a redaction covers a
+// part of it.
 type versionText struct {
 	text   string
+	rule   string // the redaction that it was read or covered under
 	points int
 	ascii  bool
 	marks  []mark
@@ -202,13 +204,21 @@ type versionText struct {
 // text loads the text of a version that the caller has resolved through a scope.
 func (s *Documents) text(ctx context.Context, orgID, versionID int64) (*versionText, error) {
 	if t, ok := s.texts.get(versionID); ok {
-		return t, nil
+		// Another process may have covered it, or this one just now.
+		rule, err := db.One[string](ctx, s.DB, `SELECT pii_redaction FROM document_version WHERE org_id = ? AND id = ?`, orgID, versionID)
+		if err != nil || rule == t.rule {
+			return t, err
+		}
 	}
-	text, err := db.One[string](ctx, s.DB, `SELECT text FROM document_version WHERE org_id = ? AND id = ?`, orgID, versionID)
+	v, err := db.One[struct {
+		Text string `db:"text"`
+		Rule string `db:"pii_redaction"`
+	}](ctx, s.DB, `SELECT text, pii_redaction FROM document_version WHERE org_id = ? AND id = ?`, orgID, versionID)
 	if err != nil {
 		return nil, err
 	}
-	t := &versionText{text: text, points: utf8.RuneCountInString(text)}
+	text := v.Text
+	t := &versionText{text: text, rule: v.Rule, points: utf8.RuneCountInString(text)}
 	t.ascii = t.points == len(text)
 	if t.marks, err = db.All[mark](ctx, s.DB, `SELECT start_at, page, heading FROM piece WHERE org_id = ? AND version_id = ? ORDER BY ordinal`, orgID, versionID); err != nil {
 		return nil, err

@@ -168,6 +168,10 @@ func TestTurningRedactionOnCoversWhatWasReadBefore(t *testing.T) {
 		if !ok {
 			t.Fatal("the quote is not there")
 		}
+		other := New(b.withoutJobs())
+		if place, err := other.Passage(t.Context(), b.owner, a.ID, 1, start, end); err != nil || !strings.Contains(place.Before, "4111") {
+			t.Errorf("another server shows %+v, %v", place, err)
+		}
 		b.redact(structured, a.ID)
 		doc := b.completed(a.ID)
 		if doc.Version != 2 || doc.Redactions[pii.CreditCard] != 1 || doc.Redactions[pii.Phone] != 1 {
@@ -181,6 +185,10 @@ func TestTurningRedactionOnCoversWhatWasReadBefore(t *testing.T) {
 		place, err := b.Passage(t.Context(), b.owner, a.ID, 1, start, end)
 		if err != nil || place.Quote != "quokka lives" || strings.Contains(place.Before, "4111") || !strings.Contains(place.Before, "█") {
 			t.Errorf("the older version shows %+v, %v", place, err)
+		}
+		place, err = other.Passage(t.Context(), b.owner, a.ID, 1, start, end)
+		if err != nil || strings.Contains(place.Before, "4111") {
+			t.Errorf("another server still shows %+v, %v", place, err)
 		}
 		whole, err := b.original(doc)
 		if err != nil || strings.Contains(whole, "4111") {
