@@ -142,7 +142,7 @@ func greet(w io.Writer, srv *server.Server, addr net.Addr) {
 	} else {
 		fmt.Fprintf(w, "  Sign in:  %s\n  As:       %s\n\n", url, f.Email)
 	}
-	fmt.Fprintf(w, "  Answers:  %s\n  Ask here: atrium ask --agent guide \"What can Atrium do?\"\n\n", srv.Answers())
+	fmt.Fprintf(w, "  Answers:  %s\n  Ask here: %s ask --agent guide \"What is Atrium?\"\n\n", srv.Answers(), os.Args[0])
 }
 
 // openapi prints the description without needing a database.
