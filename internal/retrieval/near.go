@@ -68,46 +68,25 @@ func (s *searcher) saying(found []candidate) []candidate {
 	type place struct{ part, ord int }
 	var at map[place]int
 	more := s.said * s.whole()
-	var seq []uint32
-	want := make([]uint32, len(words))
-	for i := range s.parts {
-		p := &s.parts[i]
-		rarest := words[0].lists[i]
-		for j, w := range words {
-			want[j] = w.number[p.index]
-			if len(w.lists[i]) < len(rarest) {
-				rarest = w.lists[i]
+	s.runs(words, false, func(part, ord int) {
+		if at == nil {
+			at = make(map[place]int, len(found))
+			for j, c := range found {
+				at[place{c.part, c.ord}] = j
 			}
 		}
-		for _, post := range rarest {
-			ord := int(post.ord)
-			doc := int(p.doc[ord])
-			if post.fields == 0 || !p.open(ord) || !p.admitted(doc) {
-				continue
-			}
-			if seq = p.headings.at(ord, seq[:0]); !contains(seq, want) {
-				if seq = p.titles.at(doc, seq[:0]); !contains(seq, want) {
-					continue
-				}
-			}
-			if at == nil {
-				at = make(map[place]int, len(found))
-				for j, c := range found {
-					at[place{c.part, c.ord}] = j
-				}
-			}
-			j, known := at[place{i, ord}]
-			if !known {
-				j = len(found)
-				lexical := float64(p.scores[ord] + p.fed[ord])
-				found = append(found, candidate{part: i, ord: ord, id: p.pieces[ord], score: lexical, lexical: lexical})
-			}
-			c := &found[j]
-			c.near += more
-			c.lexical += more
-			c.score = c.lexical
+		j, known := at[place{part, ord}]
+		if !known {
+			p := &s.parts[part]
+			lexical := float64(p.scores[ord] + p.fed[ord])
+			j = len(found)
+			found = append(found, candidate{part: part, ord: ord, id: p.pieces[ord], score: lexical, lexical: lexical})
 		}
-	}
+		c := &found[j]
+		c.near += more
+		c.lexical += more
+		c.score = c.lexical
+	})
 	return found
 }
 

@@ -27,11 +27,27 @@ func (s *searcher) narrow(phrases []string) bool {
 // holding narrows every part to the pieces with a run of words.
 func (s *searcher) holding(words []queryTerm) bool {
 	some := false
+	only := make([][]uint64, len(s.parts))
+	for i := range s.parts {
+		only[i] = make([]uint64, (len(s.parts[i].pieces)+63)/64)
+	}
+	s.runs(words, true, func(part, ord int) {
+		only[part][ord>>6] |= 1 << (ord & 63)
+		some = true
+	})
+	for i := range s.parts {
+		s.parts[i].only = only[i]
+	}
+	return some
+}
+
+// runs gives the pieces, of those that may be found, in which words stand side by side:
+// in headings or title, and in the text when that counts too.
+func (s *searcher) runs(words []queryTerm, inText bool, found func(part, ord int)) {
 	want := make([]uint32, len(words))
 	var seq []uint32
 	for i := range s.parts {
 		p := &s.parts[i]
-		only := make([]uint64, (len(p.pieces)+63)/64)
 		rarest := words[0].lists[i]
 		for j, w := range words {
 			want[j] = w.number[p.index]
@@ -39,25 +55,21 @@ func (s *searcher) holding(words []queryTerm) bool {
 				rarest = w.lists[i]
 			}
 		}
+		has := func(q *sequences, at int) bool {
+			seq = q.at(at, seq[:0])
+			return contains(seq, want)
+		}
 		for _, post := range rarest {
 			ord := int(post.ord)
 			doc := int(p.doc[ord])
-			if !p.open(ord) || !p.admitted(doc) {
+			if post.fields == 0 && !inText || !p.open(ord) || !p.admitted(doc) {
 				continue
 			}
-			if seq = p.texts.at(ord, seq[:0]); !contains(seq, want) {
-				if seq = p.headings.at(ord, seq[:0]); !contains(seq, want) {
-					if seq = p.titles.at(doc, seq[:0]); !contains(seq, want) {
-						continue
-					}
-				}
+			if inText && has(&p.texts, ord) || has(&p.headings, ord) || has(&p.titles, doc) {
+				found(i, ord)
 			}
-			only[ord>>6] |= 1 << (ord & 63)
-			some = true
 		}
-		p.only = only
 	}
-	return some
 }
 
 // contains tells whether the words stand in the sequence side by side.

@@ -47,7 +47,11 @@ func Each(t *testing.T, f func(t *testing.T, d *db.DB)) {
 // Open answers a fresh, migrated database, closed and removed with the test.
 func Open(t testing.TB, e db.Engine) *db.DB {
 	t.Helper()
-	o := Options(t, e)
+	return open(t, Options(t, e))
+}
+
+func open(t testing.TB, o db.Options) *db.DB {
+	t.Helper()
 	d, err := db.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -87,17 +91,7 @@ func Options(t testing.TB, e db.Engine) db.Options {
 // fails the test.
 func OpenVector(t testing.TB) *db.DB {
 	t.Helper()
-	o := VectorOptions(t)
-	d, err := db.Open(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := d.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return d
+	return open(t, VectorOptions(t))
 }
 
 // VectorOptions is Options for PostgreSQL with the extension vector, which only a
