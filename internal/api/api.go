@@ -83,6 +83,7 @@ type API struct {
 	spec func() []byte // made when first asked for: most starts never are
 	// refused are routes that only say which methods their address takes.
 	refused map[string]bool
+	load    load
 }
 
 // A type may describe itself by a method Schema(api.Registry) *api.Schema.

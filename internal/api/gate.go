@@ -43,6 +43,8 @@ func (a *API) gate(o Op) func(huma.Context, func(huma.Context)) {
 		ctx := authz.With(r.Context(), authz.For(p))
 		if o.audited() {
 			ctx = audit.Watch(ctx, entry(ctx, o, p, r))
+		} else {
+			defer func(began time.Time) { a.load.add(time.Since(began)) }(time.Now())
 		}
 		next(huma.WithContext(hc, ctx))
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -24,6 +25,7 @@ type product struct {
 	mu            sync.Mutex
 	ids           map[int64]string // document → id in the set
 	mode          string           // of search; empty: as the product does it
+	perRequest    int              // texts that are sent together; 0: 100
 }
 
 // newProduct makes an agent with an empty corpus on a running server.
@@ -55,66 +57,91 @@ func defaultCorpus(ctx context.Context, p *process, agent int64) (int64, error) 
 
 const senders = 32
 
+// completed is how many documents are indexed.
+func (p *product) completed(ctx context.Context) (int, error) {
+	list, err := call[struct {
+		Pagination struct {
+			Total int `json:"total"`
+		} `json:"pagination"`
+	}](ctx, p.process, "GET", fmt.Sprintf("/api/v2/corpora/%d/documents?page_size=1&step=completed", p.corpus), nil)
+	return list.Pagination.Total, err
+}
+
+// send uploads texts in one request.
+func (p *product) send(ctx context.Context, docs []eval.Doc) error {
+	type text struct {
+		Text string `json:"text"`
+	}
+	texts := make([]text, len(docs))
+	for i, d := range docs {
+		texts[i].Text = d.Text
+		if d.Title != "" {
+			texts[i].Text = d.Title + "\n\n" + d.Text
+		}
+	}
+	path := fmt.Sprintf("/indexing-service/api/v2/corpora/%d/documents", p.corpus)
+	if len(docs) == 1 {
+		got, err := call[made](ctx, p.process, "POST", path, map[string]any{"content_type": "text", "source": texts[0].Text, "upload_from": "bench"})
+		p.took(docs, []made{got})
+		return err
+	}
+	got, err := call[struct {
+		Documents []made `json:"documents"`
+	}](ctx, p.process, "POST", path+"/texts", map[string]any{"texts": texts})
+	p.took(docs, got.Documents)
+	return err
+}
+
+// took notes which documents the texts became.
+func (p *product) took(docs []eval.Doc, became []made) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, m := range became {
+		p.ids[m.ID] = docs[i].ID
+	}
+}
+
 // Ingest uploads the documents as texts and waits until all are indexed.
 func (p *product) Ingest(ctx context.Context, docs []eval.Doc) error {
-	var (
-		wg     sync.WaitGroup
-		mu     sync.Mutex
-		failed error
-	)
-	next := make(chan eval.Doc)
-	for range senders {
+	// Some sets have documents without a word.
+	docs = slices.DeleteFunc(slices.Clone(docs), func(d eval.Doc) bool { return strings.TrimSpace(d.Title+d.Text) == "" })
+	perRequest := cmp.Or(p.perRequest, 100)
+	next := make(chan []eval.Doc)
+	sending, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var wg sync.WaitGroup
+	for range max(4, senders/perRequest) {
 		wg.Go(func() {
 			for d := range next {
-				text := d.Text
-				if d.Title != "" {
-					text = d.Title + "\n\n" + d.Text
+				if err := p.send(sending, d); err != nil {
+					stop(err)
 				}
-				got, err := call[made](ctx, p.process, "POST", fmt.Sprintf("/indexing-service/api/v2/corpora/%d/documents", p.corpus),
-					map[string]any{"content_type": "text", "source": text, "upload_from": "bench"})
-				mu.Lock()
-				p.mu.Lock()
-				p.ids[got.ID] = d.ID
-				p.mu.Unlock()
-				failed = cmp.Or(failed, err)
-				mu.Unlock()
 			}
 		})
 	}
-	stopped := func() bool {
-		mu.Lock()
-		defer mu.Unlock()
-		return failed != nil
-	}
-	for _, d := range docs {
-		if stopped() {
-			break
-		}
-		if strings.TrimSpace(d.Title+d.Text) != "" { // some sets have documents without a word
-			next <- d
+	for part := range slices.Chunk(docs, perRequest) {
+		select {
+		case next <- part:
+		case <-sending.Done():
 		}
 	}
 	close(next)
 	wg.Wait()
-	if failed != nil {
-		return failed
+	if err := context.Cause(sending); err != nil {
+		return err
 	}
 	for {
-		list, err := call[struct {
-			Pagination struct {
-				Total int `json:"total"`
-			} `json:"pagination"`
-		}](ctx, p.process, "GET", fmt.Sprintf("/api/v2/corpora/%d/documents?page_size=1&step=completed", p.corpus), nil)
+		n, err := p.completed(ctx)
 		if err != nil {
 			return err
 		}
-		if list.Pagination.Total >= len(p.ids) {
+		if n >= len(p.ids) {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(200 * time.Millisecond):
 		}
 	}
 }

@@ -55,6 +55,11 @@ func (l *documentList) filter() document.Filter {
 	return f
 }
 
+type manyTexts struct {
+	ByID
+	Body Texts
+}
+
 type deletion struct {
 	ByID
 	Body struct {
@@ -118,6 +123,12 @@ func (s *Corpora) mountDocuments(a *api.API) {
 		Message: "Document has been queued for indexing", Status: http.StatusCreated, MaxBody: s.maxUpload + 1<<20, Needs: authz.To(authz.Create, authz.Document)},
 		func(ctx context.Context, in *ByID, form *api.Form) (Uploaded, error) {
 			return s.Upload(ctx, authz.From(ctx), in.ID, form)
+		})
+	api.Do(a, api.Op{ID: "uploadTexts", Route: "POST /indexing-service/api/v2/corpora/{corpus_id}/documents/texts", Title: "Upload many Texts to a Corpus", Group: "Corpora",
+		Doc:     "Adds up to 500 texts as documents, all of them or none; the way to load many short ones. Reading goes on in the background, as after an upload.",
+		Message: "Documents have been queued for indexing", Status: http.StatusCreated, MaxBody: 8 << 20, Needs: authz.To(authz.Create, authz.Document)},
+		func(ctx context.Context, in *manyTexts) (AddedTexts, error) {
+			return s.AddTexts(ctx, authz.From(ctx), in.ID, in.Body)
 		})
 	api.Many(a, api.Op{ID: "listDocuments", Route: "GET /api/v2/corpora/{corpus_id}/documents", Title: "Get all Documents for a Corpus", Group: "Corpora", Sort: document.Sortable(),
 		Needs: authz.To(authz.View, authz.Document)}, "documents",

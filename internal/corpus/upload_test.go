@@ -91,6 +91,38 @@ func TestTextsAndAddressesAreUploadedInEachForm(t *testing.T) {
 	})
 }
 
+func TestManyTextsAreUploadedInOneRequest(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, h *house) {
+		c := h.corpus("ann")
+		path := fmt.Sprintf("/indexing-service/api/v2/corpora/%d/documents/texts", c)
+		up := h.do("ann", "POST", path, `{"texts": [{"text": "Numbats\n\nThey eat termites."}, {"name": "W", "text": "Wombats dig burrows.", "tags": ["zoo", "zoo "]}, {"text": "Numbats\n\nThey eat termites."}]}`).want(201,
+			"data.documents.0.name", "Numbats", "data.documents.0.is_duplicate", false, "data.documents.0.step", "pending", "data.documents.1.name", "W", "data.documents.2.is_duplicate", true)
+		if up.id("data.documents.0.id") != up.id("data.documents.2.id") || up.len("data.documents") != 3 {
+			t.Errorf("the documents are %s", up.body)
+		}
+		h.completed(up.id("data.documents.0.id"))
+		h.completed(up.id("data.documents.1.id")).want(200, "data.tags", "[zoo]", "data.content_type", "text")
+		h.do("ann", "GET", fmt.Sprintf("/api/v2/corpora/search?query=burrows&corpus_ids=%d", c), "").want(200, "data.passages.0.document_id", up.id("data.documents.1.id"))
+
+		one := `{"text": "A text."}`
+		for body, field := range map[string]string{
+			`{"texts": [` + one + `, {"text": " \n"}]}`:                                "texts[1].text",
+			`{"texts": [` + one + `, {"name": "x"}]}`:                                  "texts[1]",
+			`{"texts": [{"text": "A", "tags": ["` + strings.Repeat("x", 101) + `"]}]}`: "texts[0].tags",
+			`{"texts": []}`: "texts",
+			`{"texts": [` + strings.Repeat(one+", ", 500) + one + `]}`: "texts",
+		} {
+			refused := h.do("ann", "POST", path, body).want(400)
+			if got := fmt.Sprint(refused.at("error.fields.0.field")); got != field {
+				t.Errorf("%.60s: %s does not name %s", body, refused.body, field)
+			}
+		}
+		h.do("ann", "GET", fmt.Sprintf("/api/v2/corpora/%d/documents", c), "").want(200, "data.pagination.total", 2)
+		h.do("bob", "POST", path, `{"texts": [`+one+`]}`).want(404)
+	})
+}
+
 func TestSeveralFilesBecomeADocumentEachAndSameBytesAreKnown(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, h *house) {

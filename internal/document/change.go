@@ -161,7 +161,7 @@ func (s *Documents) DeleteMany(ctx context.Context, sc authz.Scope, corpusID int
 }
 
 func (s *Documents) remove(ctx context.Context, tx *db.Tx, sc authz.Scope, corpusID int64, ts []target) error {
-	seq, err := nextSeq(ctx, tx, sc.Org(), corpusID)
+	seq, err := nextSeq(ctx, tx, sc.Org(), corpusID, 1)
 	if err != nil {
 		return err
 	}
@@ -180,16 +180,17 @@ func (s *Documents) remove(ctx context.Context, tx *db.Tx, sc authz.Scope, corpu
 	return nil
 }
 
-// nextSeq counts a corpus's changes; on PostgreSQL it also makes the changes of
-// one corpus wait for one another, so that a number is never seen before a lower one.
-func nextSeq(ctx context.Context, tx *db.Tx, orgID, corpusID int64) (int64, error) {
-	return db.One[int64](ctx, tx, `UPDATE corpus SET index_seq = index_seq + 1 WHERE org_id = ? AND id = ? RETURNING index_seq`, orgID, corpusID)
+// nextSeq counts n changes of a corpus and answers the number of the last; on
+// PostgreSQL it also makes the changes of one corpus wait for one another, so that
+// a number is never seen before a lower one.
+func nextSeq(ctx context.Context, tx *db.Tx, orgID, corpusID int64, n int) (int64, error) {
+	return db.One[int64](ctx, tx, `UPDATE corpus SET index_seq = index_seq + ? WHERE org_id = ? AND id = ? RETURNING index_seq`, n, orgID, corpusID)
 }
 
 // RemoveCorpus takes all documents of a corpus away, in the transaction that
 // deletes it. Readings under way find out when they end.
 func (s *Documents) RemoveCorpus(ctx context.Context, tx *db.Tx, sc authz.Scope, corpusID int64) error {
-	seq, err := nextSeq(ctx, tx, sc.Org(), corpusID)
+	seq, err := nextSeq(ctx, tx, sc.Org(), corpusID, 1)
 	if errors.Is(err, db.ErrNone) {
 		return nil
 	}

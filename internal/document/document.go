@@ -143,6 +143,7 @@ type Documents struct {
 	indexes *indexes
 	texts   *lru[int64, *versionText]
 	ids     pieceIDs
+	storing storing
 
 	opening sync.Mutex
 	former  map[string]embed.Embedder // as far as was asked for
@@ -163,7 +164,7 @@ func New(o Options) *Documents {
 		o.IndexBytes = 256 << 20
 	}
 	if o.Workers <= 0 {
-		o.Workers = max(8, 2*runtime.NumCPU())
+		o.Workers = max(16, 2*runtime.NumCPU())
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -171,11 +172,11 @@ func New(o Options) *Documents {
 	if o.Web == nil {
 		o.Web = web.New(web.Options{Guard: o.Fetch, MaxBytes: o.MaxBytes})
 	}
-	s := &Documents{Options: o, fetch: o.Fetch, texts: newLRU[int64, *versionText](32 << 20), former: map[string]embed.Embedder{}}
+	s := &Documents{Options: o, fetch: o.Fetch, texts: newLRU[int64, *versionText](32 << 20), former: map[string]embed.Embedder{}, storing: storing{orgs: map[int64][]*ending{}}}
 	s.indexes = newIndexes(s)
 	s.ids.db = o.DB
 	o.Jobs.Handle(jobKind, job.Handler{
-		Workers: o.Workers, Timeout: 30 * time.Minute, MaxAttempts: maxAttempts,
+		Workers: o.Workers, Yields: true, Timeout: 30 * time.Minute, MaxAttempts: maxAttempts,
 		Run: s.index, Failed: s.failed,
 	})
 	o.Jobs.Handle(reembedKind, job.Handler{Timeout: time.Hour, Run: s.reembed, Failed: s.reembedFailed})

@@ -3,6 +3,7 @@ package document
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -82,16 +83,7 @@ func (s *Documents) index(ctx context.Context, j *job.Job) error {
 		return p.stopped(ctx, err)
 	}
 	p.enter("")
-	commit := s.DB.Relaxed // a power cut that takes it takes the job's end too: it is read again
-	if r.Redaction != "" {
-		commit = s.DB.Tx // files are removed after it
-	}
-	err = commit(ctx, func(ctx context.Context, tx *db.Tx) error {
-		if err := s.keep(ctx, tx, r); err != nil {
-			return err
-		}
-		return j.Complete(ctx, tx)
-	})
+	err = s.store(ctx, j, r)
 	superseded := errors.Is(err, errSuperseded)
 	if r.fetched && (superseded || err == nil && r.blobUnused) {
 		s.discard(d.OrgID, r.BlobKey) // after another error the sweep looks whether it is needed
@@ -265,39 +257,77 @@ func joined(context, text string) string {
 
 func heading(p split.Piece) string { return strings.Join(p.Heading, " > ") }
 
-// keep stores what was read. Its last statement makes it visible, and finds out
-// whether anybody still wants it.
-func (s *Documents) keep(ctx context.Context, tx *db.Tx, r *reading) error {
-	version := r.Version
-	switch {
-	case r.unchanged:
-		r.blobUnused = true
-	case r.sameText:
-		if err := s.rebuild(ctx, tx, r); err != nil {
-			return err
-		}
-		r.blobUnused = true
-	default:
-		version++
-		if err := s.newVersion(ctx, tx, r, version); err != nil {
+// keep stores what was read.
+func (s *Documents) keep(ctx context.Context, tx *db.Tx, readings ...*reading) error {
+	for _, r := range readings {
+		if err := s.keepVersion(ctx, tx, r); err != nil {
 			return err
 		}
 	}
-	var err error
-	if !r.unchanged {
-		if r.seq, err = nextSeq(ctx, tx, r.OrgID, r.CorpusID); err != nil {
+	if err := s.number(ctx, tx, readings); err != nil {
+		return err
+	}
+	for _, r := range readings {
+		if err := s.show(ctx, tx, r); err != nil {
 			return err
 		}
-		active, err := s.active(ctx, tx, r.OrgID)
+	}
+	return nil
+}
+
+func (s *Documents) keepVersion(ctx context.Context, tx *db.Tx, r *reading) error {
+	if r.unchanged || r.sameText {
+		r.blobUnused = true
+	}
+	switch {
+	case r.unchanged:
+		return nil
+	case r.sameText:
+		return s.rebuild(ctx, tx, r)
+	}
+	return s.newVersion(ctx, tx, r, r.Version+1)
+}
+
+// number gives each change of a corpus its number, and finds out whether the
+// organization has come to search with another embedder meanwhile.
+func (s *Documents) number(ctx context.Context, tx *db.Tx, readings []*reading) error {
+	changed := map[int64][]*reading{}
+	for _, r := range readings {
+		if !r.unchanged {
+			changed[r.CorpusID] = append(changed[r.CorpusID], r)
+		}
+	}
+	for _, corpus := range slices.Sorted(maps.Keys(changed)) {
+		rs := changed[corpus]
+		org := rs[0].OrgID
+		last, err := nextSeq(ctx, tx, org, corpus, len(rs))
 		if err != nil {
 			return err
 		}
-		if r.vectors != active && r.vectors == r.active {
-			return errEmbedderChanged
+		active, err := s.active(ctx, tx, org)
+		if err != nil {
+			return err
+		}
+		for i, r := range rs {
+			r.seq = last - int64(len(rs)-1-i)
+			if r.vectors != active && r.vectors == r.active {
+				return errEmbedderChanged
+			}
 		}
 	}
+	return nil
+}
+
+// show makes a reading visible, and finds out whether anybody still wants it.
+func (s *Documents) show(ctx context.Context, tx *db.Tx, r *reading) error {
 	set, args := `step = 'completed', is_failed = FALSE, failure_code = '', failure_reason = '', etag = ?, last_modified = ?`, []any{r.ETag, r.LastModified}
 	if !r.unchanged {
+		version := r.Version
+		if !r.sameText {
+			version++
+			set += `, redactions = ?`
+			args = append(args, db.JSON(r.counts))
+		}
 		set += `, media_type = ?, warnings = ?, version = ?, pieces = ?, pages = ?, index_seq = ?`
 		args = append(args, r.MediaType, db.JSON(warnings(r.doc.Warnings)), version, len(r.pieces), r.doc.Pages, r.seq)
 	}

@@ -314,7 +314,7 @@ func (s *Documents) Import(ctx context.Context, tx *db.Tx, sc authz.Scope, corpu
 	seq := int64(0)
 	if d.Version > 0 {
 		var err error
-		if seq, err = nextSeq(ctx, tx, sc.Org(), corpusID); err != nil {
+		if seq, err = nextSeq(ctx, tx, sc.Org(), corpusID, 1); err != nil {
 			return 0, err
 		}
 	}

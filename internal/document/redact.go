@@ -322,11 +322,6 @@ func (s *Documents) conceal(ctx context.Context, tx *db.Tx, r *reading) error {
 		_, err := db.Exec(ctx, tx, query, args...)
 		return err
 	}
-	if !r.unchanged && !r.sameText {
-		if err := exec(`UPDATE document SET redactions = ? WHERE org_id = ? AND id = ?`, db.JSON(r.counts), r.OrgID, r.ID); err != nil {
-			return err
-		}
-	}
 	if len(r.rule.Types) == 0 || r.unchanged {
 		return nil
 	}

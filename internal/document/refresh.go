@@ -117,7 +117,7 @@ func (s *Documents) RemoveOf(ctx context.Context, tx *db.Tx, sc authz.Scope, cor
 		_, err := db.Exec(ctx, tx, `UPDATE document SET source_id = NULL WHERE org_id = ? AND source_id = ?`, sc.Org(), sourceID)
 		return err
 	}
-	seq, err := nextSeq(ctx, tx, sc.Org(), corpusID)
+	seq, err := nextSeq(ctx, tx, sc.Org(), corpusID, 1)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,13 @@ const again = time.Second
 // short jobs are claimed several at once.
 const together = 5 * time.Millisecond
 
+// While people want answers, a kind that yields rests for as long as its
+// job took, but not longer than a while.
+const (
+	restFactor = 1
+	longRest   = 2 * time.Second
+)
+
 // dispatch gives pending jobs to free workers. It sleeps until there is something new,
 // a delayed job is due, or it is time to look for what other processes left.
 func (q *Queue) dispatch() {
@@ -27,8 +34,12 @@ func (q *Queue) dispatch() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	look := true
+	var looked time.Time
 	for {
-		failed := look && !q.look(ctx)
+		failed := false
+		if look {
+			failed, looked = !q.look(ctx), time.Now()
+		}
 		q.claimAll(ctx)
 		wait := q.poll
 		q.mu.Lock()
@@ -36,8 +47,8 @@ func (q *Queue) dispatch() {
 			wait = min(wait, max(time.Until(q.next), time.Millisecond))
 		}
 		for _, k := range q.kinds {
-			if k.more && k.busy < k.Workers {
-				wait = min(wait, max(time.Until(k.claimed.Add(together)), 0))
+			if at, ok := q.claimable(k); ok {
+				wait = min(wait, max(time.Until(at), 0))
 			}
 		}
 		q.mu.Unlock()
@@ -49,7 +60,7 @@ func (q *Queue) dispatch() {
 		case <-q.wake:
 			look = q.isDue()
 		case <-timer.C:
-			look = true
+			look = q.isDue() || time.Since(looked) >= q.poll
 		case <-q.stopping:
 			return
 		}
@@ -92,11 +103,24 @@ func (q *Queue) claimAll(ctx context.Context) {
 func (q *Queue) wanted(k *kind) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	ok := k.more && k.busy < k.Workers && q.open && (k.busy <= k.Workers/2 || time.Since(k.claimed) >= together)
-	if ok {
+	at, ok := q.claimable(k)
+	if ok = ok && !at.After(time.Now()); ok {
 		k.more, k.claimed = false, time.Now()
 	}
 	return ok
+}
+
+// claimable tells whether there are workers for jobs of the kind that may be pending,
+// and from when on they are to be searched for.
+func (q *Queue) claimable(k *kind) (at time.Time, ok bool) {
+	workers, pressed := q.workers(k)
+	if k.busy > workers/2 {
+		at = k.claimed.Add(together)
+	}
+	if pressed && k.rest.After(at) {
+		at = k.rest
+	}
+	return at, k.more && k.busy < workers && q.open
 }
 
 // claim takes pending jobs of the kind for its free workers and starts them.
@@ -108,7 +132,8 @@ func (q *Queue) claim(ctx context.Context, k *kind) error {
 	// The workers are spoken for while the jobs are fetched.
 	shares := make([]*share, len(orgs))
 	q.mu.Lock()
-	n := max(k.Workers-k.busy, 0)
+	workers, _ := q.workers(k)
+	n := max(workers-k.busy, 0)
 	k.busy += n
 	for i, org := range orgs {
 		shares[i] = &share{org: org, has: k.byOrg[org]}

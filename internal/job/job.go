@@ -104,19 +104,39 @@ func (j *Job) Decode(v any) error {
 
 // Complete marks the job done in the caller's transaction, so that its effect and its
 // end are one. It answers ErrLost when this run no longer owns the job.
-func (j *Job) Complete(ctx context.Context, tx *db.Tx) error {
-	n, err := db.Exec(ctx, tx, `UPDATE job SET state = 'done', ended_at = ?, owner = '', lease_until = NULL, error = ''
-		WHERE id = ? AND lease = ? AND state = 'running' AND NOT cancel`, time.Now(), j.ID, j.Lease)
+func (j *Job) Complete(ctx context.Context, tx *db.Tx) error { return CompleteAll(ctx, tx, j) }
+
+// CompleteAll is Complete for several jobs whose effects share the transaction. It
+// answers ErrLost when one of them is no longer ours.
+func CompleteAll(ctx context.Context, tx *db.Tx, jobs ...*Job) error {
+	ids, err := markDone(ctx, tx, jobs)
 	if err != nil {
 		return err
 	}
-	if n == 0 {
+	if len(ids) < len(jobs) {
 		return ErrLost
 	}
-	if j.completed != nil {
-		tx.AfterCommit(func() { j.completed.Store(true) })
-	}
+	tx.AfterCommit(func() {
+		for _, j := range jobs {
+			if j.completed != nil {
+				j.completed.Store(true)
+			}
+		}
+	})
 	return nil
+}
+
+// markDone ends those jobs that are still ours and not cancelled, and answers their ids.
+func markDone(ctx context.Context, tx *db.Tx, jobs []*Job) ([]int64, error) {
+	pairs := make([][2]int64, len(jobs))
+	for i, j := range jobs {
+		pairs[i] = [2]int64{j.ID, j.Lease}
+	}
+	return db.All[int64](ctx, tx, `UPDATE job SET state = 'done', ended_at = ?, owner = '', lease_until = NULL, error = ''
+		FROM (`+tx.Pick(
+		`SELECT value ->> 0 AS rid, value ->> 1 AS rlease FROM json_each(?)`,
+		`SELECT (value ->> 0)::bigint AS rid, (value ->> 1)::bigint AS rlease FROM json_array_elements(?::json)`)+`) AS r
+		WHERE id = r.rid AND lease = r.rlease AND state = 'running' AND NOT cancel RETURNING id`, time.Now(), db.JSON(pairs))
 }
 
 // Permanent wraps an error after which trying again is useless.
@@ -130,6 +150,7 @@ func (p *permanent) Unwrap() error { return p.err }
 // Handler says how the jobs of a kind are run.
 type Handler struct {
 	Workers     int           // how many run at once in this process, for a moment one more by Immediate; 0 is 1
+	Yields      bool          // gives way while people want answers; see Queue.YieldTo
 	Timeout     time.Duration // of one attempt; 0 is 15 minutes
 	MaxAttempts int           // 0 is 5
 	// Backoff is the wait after an attempt (1, 2, …) that failed; nil doubles from a

@@ -21,6 +21,7 @@ type Queue struct {
 	kinds map[string]*kind
 
 	poll, lease, keep time.Duration // see New
+	pressed           func() bool   // see YieldTo
 
 	mu      sync.Mutex
 	running map[int64]*run
@@ -45,6 +46,7 @@ type kind struct {
 	byOrg   map[int64]int // and whose
 	more    bool          // there may be pending jobs
 	claimed time.Time     // when they were searched for last
+	rest    time.Time     // until when it rests, if it has to
 	cursor  int64         // the organization after which the next search begins
 	served  int64         // the organization that got the last job
 }
@@ -53,6 +55,7 @@ type kind struct {
 type run struct {
 	*Job
 	kind   *kind
+	began  time.Time
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 }
@@ -65,7 +68,8 @@ func New(d *db.DB, log *slog.Logger) *Queue {
 	return &Queue{
 		d: d, log: log, owner: rand.Text(), kinds: map[string]*kind{}, running: map[int64]*run{},
 		poll: time.Second, lease: 15 * time.Second, keep: 10 * time.Minute,
-		wake: make(chan struct{}, 1), finish: make(chan *run, 256),
+		pressed: func() bool { return false },
+		wake:    make(chan struct{}, 1), finish: make(chan *run, 256),
 		stopping: make(chan struct{}), ended: make(chan struct{}),
 	}
 }
@@ -78,6 +82,10 @@ func (q *Queue) Handle(name string, h Handler) {
 	}
 	q.kinds[name] = &kind{name: name, Handler: h.withDefaults(), byOrg: map[int64]int{}, more: true}
 }
+
+// YieldTo has kinds that yield run one job at a time, with rests between, while pressed
+// answers true. Call it before Start.
+func (q *Queue) YieldTo(pressed func() bool) { q.pressed = pressed }
 
 // Start begins to run jobs. ctx is only for starting; Stop ends it. On SQLite one
 // process owns the data folder, so whatever a dead one was running is ready at once.
@@ -142,7 +150,17 @@ func (q *Queue) free(k *kind) int {
 	if !q.open {
 		return 0
 	}
-	return k.Workers - k.busy
+	workers, _ := q.workers(k)
+	return workers - k.busy
+}
+
+// workers is how many jobs of the kind may run now, and whether that is because others
+// are pressed for the processors.
+func (q *Queue) workers(k *kind) (n int, pressed bool) {
+	if k.Yields && q.pressed() {
+		return 1, true
+	}
+	return k.Workers, false
 }
 
 // more says that a job of the kind may be pending.
@@ -176,7 +194,7 @@ func (q *Queue) signal() {
 
 // launch gives a claimed job to a worker.
 func (q *Queue) launch(k *kind, j *Job) {
-	r := &run{Job: j, kind: k}
+	r := &run{Job: j, kind: k, began: time.Now()}
 	if j.completed == nil {
 		j.completed = new(atomic.Bool)
 	}
@@ -209,6 +227,7 @@ func (q *Queue) idle(r *run) {
 	q.mu.Lock()
 	k := r.kind
 	k.busy--
+	k.rest = time.Now().Add(min(restFactor*time.Since(r.began), longRest))
 	if k.byOrg[r.OrgID]--; k.byOrg[r.OrgID] == 0 {
 		delete(k.byOrg, r.OrgID)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -254,5 +255,57 @@ func TestEndedJobsArePruned(t *testing.T) {
 		if diff := cmp.Diff([]Depth{{"k", Failed, 1}, {"k", Pending, 1}}, stats); diff != "" {
 			t.Error(diff)
 		}
+	})
+}
+
+func TestAKindThatYieldsRunsOneJobAtATimeWhileOthersArePressed(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		q := queue(d)
+		var pressed atomic.Bool
+		pressed.Store(true)
+		q.YieldTo(pressed.Load)
+		var running, most atomic.Int32
+		begun, release := make(chan string, 20), make(chan struct{})
+		run := func(_ context.Context, j *Job) error {
+			if j.Kind == "yields" {
+				most.Store(max(most.Load(), running.Add(1)))
+				defer running.Add(-1)
+			}
+			begun <- j.Kind
+			<-release
+			return nil
+		}
+		q.Handle("yields", Handler{Workers: 4, Yields: true, Run: run})
+		q.Handle("goes on", Handler{Workers: 2, Run: run})
+		start(t, q)
+		for range 2 {
+			enqueue(t, q, Spec{Kind: "goes on"})
+		}
+		for range 2 {
+			if kind := <-begun; kind != "goes on" {
+				t.Fatalf("%s began", kind)
+			}
+		}
+		for range 3 {
+			enqueue(t, q, Spec{Kind: "yields", Immediate: true})
+		}
+		<-begun
+		for range 4 { // both that go on, and two of the three that yield
+			release <- struct{}{}
+		}
+		<-begun
+		<-begun
+		if n := most.Load(); n != 1 {
+			t.Errorf("%d of those that yield ran at once", n)
+		}
+		pressed.Store(false)
+		for range 3 {
+			enqueue(t, q, Spec{Kind: "yields"})
+		}
+		for range 3 { // beside the one that is running
+			<-begun
+		}
+		close(release)
 	})
 }

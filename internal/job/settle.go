@@ -2,7 +2,6 @@ package job
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -212,21 +211,13 @@ func (q *Queue) finisher() {
 }
 
 func (q *Queue) done(batch []*run) {
-	pairs := make([][2]int64, len(batch))
+	jobs := make([]*Job, len(batch))
 	for i, r := range batch {
-		pairs[i] = [2]int64{r.ID, r.Lease}
-	}
-	list, err := json.Marshal(pairs)
-	if err != nil {
-		panic(err) // integers
+		jobs[i] = r.Job
 	}
 	var ids []int64
-	err = q.d.Relaxed(context.Background(), func(ctx context.Context, tx *db.Tx) (err error) {
-		ids, err = db.All[int64](ctx, tx, `UPDATE job SET state = 'done', ended_at = ?, owner = '', lease_until = NULL, error = ''
-			FROM (`+tx.Pick(
-			`SELECT value ->> 0 AS rid, value ->> 1 AS rlease FROM json_each(?)`,
-			`SELECT (value ->> 0)::bigint AS rid, (value ->> 1)::bigint AS rlease FROM json_array_elements(?::json)`)+`) AS r
-			WHERE id = r.rid AND lease = r.rlease AND state = 'running' AND NOT cancel RETURNING id`, time.Now(), json.RawMessage(list))
+	err := q.d.Relaxed(context.Background(), func(ctx context.Context, tx *db.Tx) (err error) {
+		ids, err = markDone(ctx, tx, jobs)
 		return err
 	})
 	if err != nil {

@@ -194,6 +194,7 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 	}); err != nil {
 		return err
 	}
+	s.jobs.YieldTo(func() bool { return s.api.Load() > busy })
 	if err := s.jobs.Start(ctx); err != nil {
 		return err
 	}
@@ -269,6 +270,10 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	return errors.Join(errs...)
 }
+
+// busy is the part of the processors' time that answering takes from which on
+// documents are read one at a time.
+const busy = .1
 
 const (
 	stopServing = 5 * time.Second  // for open requests to end

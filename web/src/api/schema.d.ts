@@ -3790,6 +3790,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/indexing-service/api/v2/corpora/{corpus_id}/documents/texts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Upload many Texts to a Corpus
+         * @description Adds up to 500 texts as documents, all of them or none; the way to load many short ones. Reading goes on in the background, as after an upload.
+         *
+         *     Needs the permission `document:create`.
+         */
+        post: operations["uploadTexts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/indexing-service/api/v2/corpora/{corpus_id}/refresh": {
         parameters: {
             query?: never;
@@ -4395,6 +4417,22 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        CorpusAddedText: {
+            /** Format: int64 */
+            id: number;
+            /** @description Whether the corpus had exactly this already; nothing is read again then. */
+            is_duplicate: boolean;
+            name: string;
+            /** @description Of its reading; completed when it had been read before. */
+            step: string;
+        } & {
+            [key: string]: unknown;
+        };
+        CorpusAddedTexts: {
+            documents: components["schemas"]["CorpusAddedText"][];
+        } & {
+            [key: string]: unknown;
+        };
         CorpusDouble: {
             /** Format: int64 */
             corpus_id: number;
@@ -4826,6 +4864,22 @@ export interface components {
              * @description How rare it is in the corpora searched.
              */
             weight: number;
+        } & {
+            [key: string]: unknown;
+        };
+        CorpusTextDraft: {
+            /** @description Its first line when not given. */
+            name?: string | null;
+            /** @description At most 50. */
+            tags?: string[] | null;
+            /** @description The document. */
+            text: string;
+        } & {
+            [key: string]: unknown;
+        };
+        CorpusTexts: {
+            /** @description Each becomes a document. */
+            texts: components["schemas"]["CorpusTextDraft"][];
         } & {
             [key: string]: unknown;
         };
@@ -5302,6 +5356,15 @@ export interface components {
         };
         EnvelopeCorpus: {
             data: components["schemas"]["Corpus"];
+            /** @description What was done, in words for people. */
+            message: string;
+            /** @description Always true here. */
+            success: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        EnvelopeCorpusAddedTexts: {
+            data: components["schemas"]["CorpusAddedTexts"];
             /** @description What was done, in words for people. */
             message: string;
             /** @description Always true here. */
@@ -15392,6 +15455,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EnvelopeDocumentDeleted"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    uploadTexts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                corpus_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CorpusTexts"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvelopeCorpusAddedTexts"];
                 };
             };
             /** @description Error */
