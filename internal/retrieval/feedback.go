@@ -81,9 +81,10 @@ func (s *searcher) feedBack() {
 		return
 	}
 	// Where the best piece stands out the question was clear, and more words
-	// would only blur it.
+	// would only blur it; few words of its own would be outvoted.
 	best := top[0].score
-	scale := s.feedback / resolved[0].weight * math.Pow(top[len(top)-1].score/best, s.clarity)
+	asked := s.asked()
+	scale := s.feedback / resolved[0].weight * asked / (asked + s.brief) * math.Pow(top[len(top)-1].score/best, s.clarity)
 	for i := range resolved {
 		resolved[i].weight *= scale
 		s.add(resolved[i], 0, true)
@@ -98,4 +99,15 @@ func (s *searcher) feedBack() {
 			}
 		}
 	}
+}
+
+// asked counts the question's words that stand somewhere.
+func (s *searcher) asked() float64 {
+	sum := 0.0
+	for _, t := range s.terms {
+		if !t.joined && t.df > 0 {
+			sum += t.weight
+		}
+	}
+	return sum
 }

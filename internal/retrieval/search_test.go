@@ -276,3 +276,17 @@ func TestAHeadingThatSaysTheQuestionIsFoundFirst(t *testing.T) {
 		}
 	}
 }
+
+func TestFeedbackDoesNotOutvoteAShortQuestion(t *testing.T) {
+	t.Parallel()
+	z := newZipf(7, 500)
+	docs := corpus(z, 200, 30, 0)
+	for i := range 12 {
+		docs = append(docs, testDoc{id: int64(300 + i), pieces: []Piece{{ID: int64(30_000 + i), Text: "quokka burrow island grass dusk pouch leaf shade " + z.text(6)}}})
+	}
+	docs = append(docs, testDoc{id: 400, pieces: []Piece{{ID: 40_000, Text: "quokka vaccine " + z.text(50)}}})
+	x := indexOf(t, docs)
+	if got := find(t, Query{Text: "quokka vaccine", Limit: 20}, x); len(got) < 13 || got[0].DocumentID != 400 {
+		t.Errorf("what says both words is not first of %v", ids(got))
+	}
+}
