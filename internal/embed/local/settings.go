@@ -12,13 +12,14 @@ import (
 type settings struct {
 	tokens        int // the most of a text
 	firstToken    bool
+	reranks       bool // the model was made for that, not for vectors
 	passagePrefix string
 	queryPrefix   string
 }
 
 // read takes the files in the order that the model's name is a hash of.
 func read(f *bert.Folder) (settings, error) {
-	var s settings
+	s := settings{reranks: f.Classifies()}
 	if err := s.modules(f); err != nil {
 		return s, err
 	}

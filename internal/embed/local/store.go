@@ -90,6 +90,7 @@ type Store struct {
 type Installed struct {
 	Name       string
 	Dimensions int
+	Reranks    bool // it is one of package rerank
 	Bytes      int64
 	Problem    string // why it cannot be used
 }
@@ -118,7 +119,7 @@ func (s *Store) List() ([]Installed, error) {
 		if m, err := Open(dir); err != nil {
 			in.Problem = err.Error()
 		} else {
-			in.Dimensions = m.bert.Hidden()
+			in.Dimensions, in.Reranks = m.bert.Hidden(), m.settings.reranks
 			_ = m.Close()
 		}
 		out = append(out, in)
@@ -202,7 +203,7 @@ func probe(ctx context.Context, dir string) (Installed, error) {
 		return Installed{}, err
 	}
 	defer func() { _ = m.Close() }()
-	in := Installed{Name: filepath.Base(dir), Dimensions: m.bert.Hidden()}
+	in := Installed{Name: filepath.Base(dir), Dimensions: m.bert.Hidden(), Reranks: m.settings.reranks}
 	_, err = m.Query(ctx, "Does this model make vectors?")
 	return in, err
 }
