@@ -119,8 +119,8 @@ func configured(source string) []string {
 			continue
 		}
 		for _, f := range koanfTag.FindAllStringSubmatch(model, -1) {
-			if m[2] == "embed" && strings.HasSuffix(f[2], "_price") {
-				continue // vectors cost nothing in an answer
+			if m[2] != "llm" && strings.HasSuffix(f[2], "_price") {
+				continue // vectors and scores cost nothing in an answer
 			}
 			names = append(names, "ATRIUM_"+strings.ToUpper(m[2]+"_"+f[2]))
 		}

@@ -43,7 +43,8 @@ func TestScripts(t *testing.T) {
 					return err
 				}
 			}
-			return nil
+			e.Setenv("TINYRERANKER", filepath.Join(e.WorkDir, "tinyreranker"))
+			return localtest.Write(e.Getenv("TINYRERANKER"), localtest.TinyReranker(1))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": ready},
 	})

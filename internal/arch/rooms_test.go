@@ -33,7 +33,7 @@ var inRing = []struct {
 		"internal/egress", "internal/event", "internal/fail", "internal/job", "internal/limit", "internal/planted", "internal/secret", "internal/sse", "internal/wheeltest",
 	}},
 	{variety, []string{
-		"internal/embed", "internal/extract", "internal/llm", "internal/mail", "internal/pii", "internal/retrieval", "internal/source", "internal/split",
+		"internal/bert", "internal/embed", "internal/extract", "internal/llm", "internal/mail", "internal/pii", "internal/rerank", "internal/retrieval", "internal/source", "internal/split",
 	}},
 	{capability, []string{ // by rank
 		"internal/org", "internal/user", "internal/signin", "internal/permission", "internal/feature", "internal/notify", "internal/auditlog", "internal/model", "internal/team", "internal/project", "internal/document", "internal/corpus",

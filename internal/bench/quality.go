@@ -26,6 +26,7 @@ type product struct {
 	ids           map[int64]string // document → id in the set
 	mode          string           // of search; empty: as the product does it
 	perRequest    int              // texts that are sent together; 0: 100
+	reranked      map[string]int   // searches, by what became of their reranking
 }
 
 // newProduct makes an agent with an empty corpus on a running server.
@@ -35,7 +36,7 @@ func newProduct(ctx context.Context, p *process) (*product, error) {
 		return nil, err
 	}
 	corpus, err := defaultCorpus(ctx, p, a.ID)
-	return &product{process: p, agent: a.ID, corpus: corpus, ids: map[int64]string{}}, err
+	return &product{process: p, agent: a.ID, corpus: corpus, ids: map[int64]string{}, reranked: map[string]int{}}, err
 }
 
 func defaultCorpus(ctx context.Context, p *process, agent int64) (int64, error) {
@@ -152,6 +153,7 @@ func (p *product) Search(ctx context.Context, question string, k int) ([]string,
 		Passages []struct {
 			DocumentID int64 `json:"document_id"`
 		} `json:"passages"`
+		Reranking string `json:"reranking"`
 	}](ctx, p.process, "GET", fmt.Sprintf("/api/v2/corpora/search?corpus_ids=%d&limit=%d&fold=false&exact=false&mode=%s&query=%s",
 		p.corpus, min(2*k, 200), cmp.Or(p.mode, "fused"), url.QueryEscape(question)), nil)
 	if err != nil {
@@ -159,6 +161,7 @@ func (p *product) Search(ctx context.Context, question string, k int) ([]string,
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.reranked[list.Reranking]++
 	var out []string
 	seen := map[int64]bool{}
 	for _, x := range list.Passages {
@@ -198,7 +201,7 @@ func ranking(name, goal string) func(context.Context, Options) ([]Row, error) {
 }
 
 // rank measures the set in a folder: a row for the product as it searches, and
-// when it has an embedder one for either side alone.
+// when it has an embedder or a reranker one for each part alone.
 func rank(ctx context.Context, o Options, dir, part string) ([]Row, error) {
 	set, err := eval.Load(dir, part)
 	if err != nil {
@@ -224,16 +227,22 @@ func rank(ctx context.Context, o Options, dir, part string) ([]Row, error) {
 	figures := func(r eval.Ranking) string { return fmt.Sprintf("%.4f, %.4f, %.4f", r.NDCG10, r.Recall100, r.MRR) }
 	what := set.Name + ", nDCG@10, Recall@100, MRR"
 	rows := []Row{{what, figures(r), "", "plain BM25 " + figures(plain)}}
+	var sides []string
+	if done, failed := e.reranked["done"], e.reranked["failed"]; done+failed > 0 {
+		rows[0].What += fmt.Sprintf(", %d of %d reranked", done, done+failed)
+		sides = []string{"lexical"}
+	}
 	e.mode = "vector"
 	if _, err := e.Search(ctx, "which sides are there", 1); err == nil {
 		rows[0].What += ", fused"
-		for _, e.mode = range []string{"lexical", "vector"} {
-			one, err := eval.Ask(ctx, set, e)
-			if err != nil {
-				return nil, err
-			}
-			rows = append(rows, Row{what + ", " + e.mode, figures(one), "less than fused", ""})
+		sides = []string{"lexical", "vector"}
+	}
+	for _, e.mode = range sides {
+		one, err := eval.Ask(ctx, set, e)
+		if err != nil {
+			return nil, err
 		}
+		rows = append(rows, Row{what + ", " + e.mode, figures(one), "less than together", ""})
 	}
 	return append(rows,
 		Row{set.Name + ", ingest", fmt.Sprintf("%.0f documents/s", float64(r.Documents)/r.Ingest.Seconds()), "", ""},

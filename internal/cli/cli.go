@@ -31,7 +31,7 @@ type commands struct {
 	Import  importing    `cmd:"" help:"Make what a file of export holds."`
 	Migrate migrateStore `cmd:"" name:"migrate-store" help:"Copy the database of a stopped server from SQLite to PostgreSQL."`
 	Org     organization `cmd:"" name:"organization" help:"Organizations on this server."`
-	Models  models       `cmd:"" help:"Models on this machine that turn text into vectors."`
+	Models  models       `cmd:"" help:"Models on this machine that turn text into vectors, or rerank passages."`
 	Doctor  doctor       `cmd:"" help:"Tell what is configured, what is missing, and what to do."`
 	Bench   benchmark    `cmd:"" help:"Measure this build on this machine, and print the figures beside their yardsticks."`
 	Eval    evaluate     `cmd:"" help:"Measure quality on a test set."`

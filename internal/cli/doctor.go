@@ -57,7 +57,7 @@ func (doctor) Run(t *terminal) error {
 		}
 		found = append(found, f)
 	}
-	found = append(found, vectors(t.ctx, cfg))
+	found = append(found, vectors(t.ctx, cfg), reranker(t.ctx, cfg))
 	if running.state == good {
 		found = append(found, reembedding(t.ctx, cfg.Listen)...)
 	}
@@ -138,6 +138,19 @@ func vectors(ctx context.Context, cfg server.Config) finding {
 		return finding{broken, "vectors", err.Error()}
 	}
 	return finding{good, "vectors", where}
+}
+
+func reranker(ctx context.Context, cfg server.Config) finding {
+	f := finding{state: note, what: "reranker"}
+	var ok bool
+	var err error
+	if f.detail, ok, err = server.DescribeReranker(ctx, cfg); err != nil {
+		return finding{broken, f.what, err.Error()}
+	}
+	if ok {
+		f.state = good
+	}
+	return f
 }
 
 func model(cfg server.Config) finding {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"os"
+	"path/filepath"
 
 	"atrium/internal/bench"
 	"atrium/internal/server"
@@ -19,7 +20,7 @@ type evaluateRetrieval struct {
 }
 
 // Run ingests the set into a server of its own and prints the table. The
-// embedder is the one that is configured.
+// embedder and the reranker are those that are configured.
 func (e *evaluateRetrieval) Run(t *terminal) error {
 	cfg, err := server.Load(t.config, nil)
 	if err != nil {
@@ -29,7 +30,20 @@ func (e *evaluateRetrieval) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
-	env := []string{"ATRIUM_EMBED_BASE_URL=" + cfg.Embed.BaseURL, "ATRIUM_EMBED_MODEL=" + cfg.Embed.Model, "ATRIUM_EMBED_API_KEY=" + cfg.Embed.APIKey}
+	var env []string
+	for _, m := range []struct {
+		setting, folder string
+		of              server.Model
+	}{{"ATRIUM_EMBED", cfg.LocalModel(), cfg.Embed}, {"ATRIUM_RERANK", cfg.LocalReranker(), cfg.Rerank}} {
+		if m.folder != "" { // the server that measures has a data folder of its own
+			dir, err := filepath.Abs(m.folder)
+			if err != nil {
+				return err
+			}
+			m.of.Model = "local:" + dir
+		}
+		env = append(env, m.setting+"_BASE_URL="+m.of.BaseURL, m.setting+"_MODEL="+m.of.Model, m.setting+"_API_KEY="+m.of.APIKey)
+	}
 	if e.DatabaseURL != "" {
 		env = append(env, "ATRIUM_DATABASE_URL="+e.DatabaseURL)
 	}

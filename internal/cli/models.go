@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"text/tabwriter"
 
 	"atrium/internal/embed/local"
@@ -42,7 +43,11 @@ func (modelsList) Run(t *terminal) error {
 		case inUse(cfg, store, m.Name):
 			state = "in use"
 		}
-		fmt.Fprintf(w, "%s\t%d\t%.1f MiB\t%s\n", m.Name, m.Dimensions, float64(m.Bytes)/(1<<20), state)
+		dimensions := strconv.Itoa(m.Dimensions)
+		if m.Reranks {
+			dimensions = "reranks"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%.1f MiB\t%s\n", m.Name, dimensions, float64(m.Bytes)/(1<<20), state)
 	}
 	return w.Flush()
 }
@@ -64,7 +69,11 @@ func (p *modelsPull) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(t.out, "The model %s is there: vectors of %d numbers.\nTo use it, set ATRIUM_EMBED_MODEL=local:%s and start Atrium again.\n", m.Name, m.Dimensions, m.Name)
+	what, setting := fmt.Sprintf("vectors of %d numbers", m.Dimensions), "ATRIUM_EMBED_MODEL"
+	if m.Reranks {
+		what, setting = "it reranks passages", "ATRIUM_RERANK_MODEL"
+	}
+	fmt.Fprintf(t.out, "The model %s is there: %s.\nTo use it, set %s=local:%s and start Atrium again.\n", m.Name, what, setting, m.Name)
 	return nil
 }
 
@@ -80,7 +89,7 @@ func (r *modelsRemove) Run(t *terminal) error {
 	}
 	defer done()
 	if inUse(cfg, store, r.Name) {
-		return fmt.Errorf("the model %s is in use; set ATRIUM_EMBED_MODEL to something else first", r.Name)
+		return fmt.Errorf("the model %s is in use; set ATRIUM_EMBED_MODEL or ATRIUM_RERANK_MODEL to something else first", r.Name)
 	}
 	if err := store.Remove(r.Name); err != nil {
 		return err
@@ -90,7 +99,8 @@ func (r *modelsRemove) Run(t *terminal) error {
 }
 
 func inUse(cfg server.Config, store *local.Store, name string) bool {
-	return cfg.LocalModel() == filepath.Join(store.Dir, name)
+	dir := filepath.Join(store.Dir, name)
+	return cfg.LocalModel() == dir || cfg.LocalReranker() == dir
 }
 
 func modelStore(t *terminal) (server.Config, *local.Store, func(), error) {

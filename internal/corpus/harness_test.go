@@ -66,7 +66,7 @@ func each(t *testing.T, run func(t *testing.T, h *house)) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) { run(t, newHouse(t, d)) })
 }
 
-func newHouse(t *testing.T, d *db.DB) *house {
+func newHouse(t *testing.T, d *db.DB, change ...func(*document.Options)) *house {
 	t.Helper()
 	blobs, err := blob.Open(t.TempDir())
 	if err != nil {
@@ -75,7 +75,11 @@ func newHouse(t *testing.T, d *db.DB) *house {
 	log := slog.New(slog.DiscardHandler)
 	guard := egress.New(egress.Options{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	q := job.New(d, log)
-	docs := document.New(document.Options{DB: d, Blobs: blobs, Jobs: q, Extract: pool, Fetch: guard, Web: web.New(web.Options{Guard: guard, Delay: time.Microsecond}), PublicURL: "https://atrium.example", Log: log})
+	o := document.Options{DB: d, Blobs: blobs, Jobs: q, Extract: pool, Fetch: guard, Web: web.New(web.Options{Guard: guard, Delay: time.Microsecond}), PublicURL: "https://atrium.example", Log: log}
+	for _, f := range change {
+		f(&o)
+	}
+	docs := document.New(o)
 	h := &house{t: t, db: d, corpora: corpus.New(corpus.Options{DB: d, Documents: docs, MaxUpload: maxUpload}), people: map[string]*authz.Principal{}}
 	h.api = api.New(api.Options{Version: "test", PublicURL: "https://atrium.example", Auth: h, Log: log})
 	h.corpora.Mount(h.api)

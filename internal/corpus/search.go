@@ -19,7 +19,7 @@ type searching struct {
 	CreatedBefore  time.Time `query:"created_before" doc:"Only in documents added before this time."`
 	ModifiedFrom   time.Time `query:"modified_from" doc:"Only in documents changed at this time or later."`
 	ModifiedBefore time.Time `query:"modified_before" doc:"Only in documents changed before this time."`
-	Mode           string    `query:"mode" enum:"fused,lexical,vector" default:"fused" doc:"What is compared: words, meaning (which needs an embedder), or both. Without an embedder fused is lexical."`
+	Mode           string    `query:"mode" enum:"fused,lexical,vector" default:"fused" doc:"What is compared: words, meaning (which needs an embedder), or both. Without an embedder fused is lexical. A reranker orders what fused finds."`
 	Exact          bool      `query:"exact" default:"true" doc:"What the query has in quotation marks has to stand so in a passage, but for case, diacritics and punctuation; otherwise these are words like the others."`
 	Fold           bool      `query:"fold" default:"true" doc:"Show the best of passages that say almost the same; the others are named with it."`
 	Around         int       `query:"around" minimum:"0" maximum:"5000" default:"0" doc:"Code points of the text before and after each passage that are answered with it, at most."`
@@ -29,6 +29,7 @@ type searching struct {
 func (in *searching) find() document.Find {
 	return document.Find{
 		Query: in.Query, CorpusIDs: in.CorpusIDs, Limit: in.Limit, Side: document.Side(in.Mode), Exact: in.Exact, Fold: in.Fold, Around: in.Around,
+		Rerank: in.Mode == string(document.Both),
 		Among: document.Among{
 			IDs: in.DocumentIDs, Tags: in.Tags, CreatedFrom: in.CreatedFrom, CreatedBefore: in.CreatedBefore,
 			ModifiedFrom: in.ModifiedFrom, ModifiedBefore: in.ModifiedBefore,
@@ -38,7 +39,8 @@ func (in *searching) find() document.Find {
 
 // FoundList is the answer to a search.
 type FoundList struct {
-	Passages []Found `json:"passages" nullable:"false"`
+	Passages  []Found            `json:"passages" nullable:"false"`
+	Reranking document.Reranking `json:"reranking" enum:"none,done,failed" doc:"Whether a reranker ordered the best passages: none when there is none or it was not asked; failed when it failed or took too long, and the order is the one without it."`
 }
 
 // Found is a piece of a document that bears on a question, with its score.
@@ -52,9 +54,10 @@ type Found struct {
 	Start      int      `json:"start" doc:"Where it begins, in code points of the version's text."`
 	End        int      `json:"end" doc:"Where it ends, exclusive."`
 	Text       string   `json:"text"`
-	Score      float64  `json:"score" doc:"What passages are ordered by; comparable within one search only."`
+	Score      float64  `json:"score" doc:"What passages are ordered by that no reranker looked at; comparable within one search only."`
 	Lexical    float64  `json:"lexical" doc:"By words; 0 when none matched."`
 	Vector     float64  `json:"vector" doc:"By meaning, a cosine; 0 without an embedder."`
+	Rerank     *float64 `json:"rerank" nullable:"true" doc:"By the reranker, higher is better; passages that have it come first, ordered by it. Null when it did not look at this one."`
 	Parts      Parts    `json:"parts"`
 	Coverage   float64  `json:"coverage" doc:"The share, 0 to 1, of the question's weight that it holds."`
 	Terms      []Term   `json:"terms" nullable:"false" doc:"The question's words as they were compared."`
@@ -113,8 +116,8 @@ func (s *Corpora) Search(ctx context.Context, sc authz.Scope, f document.Find) (
 			return FoundList{}, err
 		}
 	}
-	hits, err := s.documents.Search(ctx, sc, f)
-	out := FoundList{Passages: make([]Found, len(hits))}
+	hits, how, err := s.documents.Search(ctx, sc, f)
+	out := FoundList{Passages: make([]Found, len(hits)), Reranking: how}
 	for i, h := range hits {
 		out.Passages[i] = found(h)
 	}
@@ -124,7 +127,7 @@ func (s *Corpora) Search(ctx context.Context, sc authz.Scope, f document.Find) (
 func found(h document.Passage) Found {
 	p := Found{
 		DocumentID: h.DocumentID, CorpusID: h.CorpusID, Version: h.Version, Title: h.Title, Heading: h.Heading, Page: h.Page,
-		Start: h.Start, End: h.End, Text: h.Text, Score: h.Score, Lexical: h.Lexical, Vector: h.Vector, Parts: Parts(h.Parts),
+		Start: h.Start, End: h.End, Text: h.Text, Score: h.Score, Lexical: h.Lexical, Vector: h.Vector, Rerank: h.Rerank, Parts: Parts(h.Parts),
 		Coverage: h.Coverage, Terms: make([]Term, len(h.Terms)), Related: append([]string{}, h.Related...),
 		Before: h.Before, After: h.After, Duplicates: make([]Double, len(h.Doubles)),
 	}

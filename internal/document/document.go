@@ -18,6 +18,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"atrium/internal/authz"
@@ -29,6 +30,7 @@ import (
 	"atrium/internal/fail"
 	"atrium/internal/job"
 	"atrium/internal/pii"
+	"atrium/internal/rerank"
 	"atrium/internal/retrieval/pgvector"
 	"atrium/internal/source/web"
 )
@@ -112,8 +114,11 @@ type Options struct {
 	Jobs    *job.Queue
 	Extract Extractor
 	Fetch   *egress.Guard
-	Web     *web.Web       // made over Fetch when nil
-	Embed   embed.Embedder // nil: search is lexical only
+	Web     *web.Web        // made over Fetch when nil
+	Embed   embed.Embedder  // nil: search is lexical only
+	Rerank  rerank.Reranker // nil: the order of a search is its own
+	// RerankWait is how long its scores are waited for; 3 seconds when 0.
+	RerankWait time.Duration
 	// Former opens the embedder that was configured before, by its name; nil when
 	// it cannot be had any more.
 	Former    func(name string) embed.Embedder
@@ -147,6 +152,8 @@ type Documents struct {
 
 	opening sync.Mutex
 	former  map[string]embed.Embedder // as far as was asked for
+
+	reranked, rerankFailed atomic.Int64 // searches
 }
 
 // fetcher gets an address; egress.Guard does.
@@ -165,6 +172,9 @@ func New(o Options) *Documents {
 	}
 	if o.Workers <= 0 {
 		o.Workers = max(16, 2*runtime.NumCPU())
+	}
+	if o.RerankWait <= 0 {
+		o.RerankWait = rerankWait
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

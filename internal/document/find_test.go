@@ -18,7 +18,7 @@ func (b *bench) names(f Find) []string {
 	if f.CorpusIDs == nil {
 		f.CorpusIDs = []int64{b.corpus}
 	}
-	found, err := b.Search(b.t.Context(), b.owner, f)
+	found, _, err := b.Search(b.t.Context(), b.owner, f)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestOneOfAlikePassagesIsShown(t *testing.T) {
 			}
 			b.completed(b.add(Draft{ContentType: Text, Name: fmt.Sprint("n", i), Source: text}).ID)
 		}
-		found, err := b.Search(t.Context(), b.owner, Find{Query: "quokka island", CorpusIDs: []int64{b.corpus}, Fold: true})
+		found, _, err := b.Search(t.Context(), b.owner, Find{Query: "quokka island", CorpusIDs: []int64{b.corpus}, Fold: true})
 		if err != nil || len(found) != 2 || len(found[0].Doubles) != 2 || found[0].Title != "n0" || found[0].Doubles[0].Title != "n1" || found[0].Doubles[0].End == 0 {
 			t.Errorf("got %+v, %v", found, err)
 		}
@@ -149,7 +149,7 @@ func TestPassagesComeWithWhatIsAroundThem(t *testing.T) {
 		fmt.Fprintf(&text, "Nach Satz %d kommt noch einer, der auch nicht viel sagt. ", i)
 	}
 	b.completed(b.text(text.String()).ID)
-	found, err := b.Search(t.Context(), b.owner, Find{Query: "Quokka", CorpusIDs: []int64{b.corpus}, Around: 90, Limit: 1})
+	found, _, err := b.Search(t.Context(), b.owner, Find{Query: "Quokka", CorpusIDs: []int64{b.corpus}, Around: 90, Limit: 1})
 	if err != nil || len(found) != 1 {
 		t.Fatalf("got %+v, %v", found, err)
 	}
@@ -173,7 +173,7 @@ func TestASearchByMeaningNeedsAnEmbedder(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, dbtest.Open(t, db.SQLite))
 	b.completed(b.text(quokka).ID)
-	_, err := b.Search(t.Context(), b.owner, Find{Query: "quokka", CorpusIDs: []int64{b.corpus}, Side: Meaning})
+	_, _, err := b.Search(t.Context(), b.owner, Find{Query: "quokka", CorpusIDs: []int64{b.corpus}, Side: Meaning})
 	if !fail.Is(err, fail.CodeConflict) || !strings.Contains(err.Error(), "embedder") {
 		t.Errorf("got %v", err)
 	}
@@ -189,7 +189,7 @@ func TestEitherSideOfASearchIsAskedAlone(t *testing.T) {
 	b := newBench(t, dbtest.Open(t, db.SQLite), withEmbedder(&fakeEmbedder{name: "one"}))
 	b.completed(b.text(quokka).ID)
 	for side, want := range map[Side][2]bool{Both: {true, true}, Words: {true, false}, Meaning: {false, true}} {
-		found, err := b.Search(t.Context(), b.owner, Find{Query: "quokka", CorpusIDs: []int64{b.corpus}, Side: side})
+		found, _, err := b.Search(t.Context(), b.owner, Find{Query: "quokka", CorpusIDs: []int64{b.corpus}, Side: side})
 		if err != nil || len(found) != 1 || (found[0].Lexical > 0) != want[0] || (found[0].Vector != 0) != want[1] {
 			t.Errorf("%s gives %+v, %v", side, found, err)
 		}

@@ -179,7 +179,7 @@ func (b *bench) search(sc authz.Scope, question string, corpora ...int64) []Pass
 	if corpora == nil {
 		corpora = []int64{b.corpus}
 	}
-	out, err := b.Search(b.t.Context(), sc, Find{Query: question, CorpusIDs: corpora, Limit: 5})
+	out, _, err := b.Search(b.t.Context(), sc, Find{Query: question, CorpusIDs: corpora, Limit: 5})
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -93,7 +93,7 @@ func TestWhatAStopInterruptsIsReadAtTheNextStart(t *testing.T) {
 			o.Jobs.Stop(ctx)
 		})
 		b.completed(a.ID)
-		found, err := next.Search(t.Context(), b.owner, Find{Query: "quokka", CorpusIDs: []int64{b.corpus}})
+		found, _, err := next.Search(t.Context(), b.owner, Find{Query: "quokka", CorpusIDs: []int64{b.corpus}})
 		if err != nil || len(found) != 1 {
 			t.Errorf("found %+v, %v", found, err)
 		}

@@ -29,6 +29,7 @@ type Find struct {
 	// so, but for case, diacritics and punctuation.
 	Exact  bool
 	Fold   bool // show one of passages that say almost the same
+	Rerank bool // let the reranker order the best, when there is one
 	Around int  // code points of the text before and after each passage, at most
 }
 
@@ -74,6 +75,7 @@ type Passage struct {
 	Coverage float64          `db:"-"`
 	Terms    []retrieval.Term `db:"-"`
 	Related  []string         `db:"-"`
+	Rerank   *float64         `db:"-"` // the reranker's score; nil when it did not look at the passage
 
 	Before  string    `db:"-"` // as Find.Around asks
 	After   string    `db:"-"`
@@ -83,15 +85,56 @@ type Passage struct {
 // Search gives the passages that bear on a question, best first. An agent's
 // corpora may be quoted to whoever may ask the agent, so the caller resolves
 // CorpusIDs through a scope; what is restricted to viewers is checked here. An
-// embedder that fails costs the search its vectors, not its answer.
-func (s *Documents) Search(ctx context.Context, sc authz.Scope, f Find) ([]Passage, error) {
+// embedder that fails costs the search its vectors, not its answer, and a
+// reranker its order.
+func (s *Documents) Search(ctx context.Context, sc authz.Scope, f Find) ([]Passage, Reranking, error) {
+	if f.Limit <= 0 {
+		f.Limit = 10
+	}
+	f.Rerank = f.Rerank && s.Rerank != nil
+	how := NotReranked
+	hits, phrases, err := s.hits(ctx, sc, f)
+	if err != nil || len(hits) == 0 {
+		return []Passage{}, how, err
+	}
+	var scores map[int64]float64
+	if f.Rerank {
+		if scores, how, err = s.rerank(ctx, sc, f, phrases, hits); err != nil {
+			return nil, how, err
+		}
+		if len(phrases) == 0 {
+			hits = hits[:min(len(hits), f.Limit)]
+		}
+	}
+	// What a reranker was given may have been covered or deleted since.
+	out, err := s.passages(ctx, sc, hits)
+	if err != nil {
+		return nil, how, err
+	}
+	if len(phrases) > 0 {
+		out = verbatim(out, phrases, f.Limit)
+	}
+	for i := range out {
+		if v, ok := scores[out[i].PieceID]; ok {
+			out[i].Rerank = &v
+		}
+	}
+	if f.Around > 0 {
+		err = s.surround(ctx, sc, out, f.Around)
+	}
+	return out, how, err
+}
+
+// hits are what the indexes find: as many as are asked for, and as a reranker and
+// exact phrases want to choose among. The phrases are those that have to stand so.
+func (s *Documents) hits(ctx context.Context, sc authz.Scope, f Find) (found []retrieval.Hit, phrases []string, err error) {
 	open, err := s.searchable(ctx, sc, f.CorpusIDs)
 	if err != nil || len(open) == 0 {
-		return []Passage{}, err
+		return nil, nil, err
 	}
 	active, err := s.active(ctx, s.DB, sc.Org())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	embedder := s.named(active)
 	in := make([]*retrieval.Index, len(open))
@@ -99,25 +142,28 @@ func (s *Documents) Search(ctx context.Context, sc authz.Scope, f Find) ([]Passa
 	for i, c := range open {
 		x, err := s.indexes.at(ctx, sc.Org(), c.ID, c.IndexSeq, active)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		in[i] = x.Index
 		vectors = vectors && x.foreign.Load() == 0
 	}
 	q := retrieval.Query{Text: f.Query, Limit: f.Limit, Fold: f.Fold}
+	if f.Rerank {
+		q.Limit = max(f.Limit, rerankBest)
+	}
 	if q.Allow, err = s.allowed(ctx, sc, open, f); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if vectors && f.Side != Words && s.Vectors != nil {
 		if q.Vectors, err = s.vectorsOf(ctx, sc.Org(), open, active); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		vectors = q.Vectors != nil
 	}
 	if vectors && f.Side != Words {
 		if q.Vector, err = embedder.Query(ctx, f.Query); err != nil {
 			if ctx.Err() != nil {
-				return nil, ctx.Err()
+				return nil, nil, ctx.Err()
 			}
 			s.Log.WarnContext(ctx, "the question could not be embedded; searching by words only", "error", err)
 			q.Vector = nil
@@ -125,30 +171,17 @@ func (s *Documents) Search(ctx context.Context, sc authz.Scope, f Find) ([]Passa
 	}
 	if f.Side == Meaning {
 		if q.Vector == nil {
-			return nil, fail.Conflict("searching by meaning needs an embedder that answers and all documents embedded by it; search by words, or look at the embedder")
+			return nil, nil, fail.Conflict("searching by meaning needs an embedder that answers and all documents embedded by it; search by words, or look at the embedder")
 		}
 		q.Text = ""
 	}
 	if f.Exact {
 		if q.Phrases = analysis.Phrases(f.Query); len(q.Phrases) > 0 {
-			q.Limit = min(retrieval.MaxLimit, spare*max(f.Limit, 10)) // some hold other forms only
+			q.Limit = min(retrieval.MaxLimit, spare*max(q.Limit, 10)) // some hold other forms only
 		}
 	}
-	hits, err := retrieval.Search(ctx, in, q)
-	if err != nil || len(hits) == 0 {
-		return []Passage{}, err
-	}
-	out, err := s.passages(ctx, sc, hits)
-	if err != nil {
-		return nil, err
-	}
-	if len(q.Phrases) > 0 {
-		out = verbatim(out, q.Phrases, f.Limit)
-	}
-	if f.Around > 0 {
-		err = s.surround(ctx, sc, out, f.Around)
-	}
-	return out, err
+	found, err = retrieval.Search(ctx, in, q)
+	return found, q.Phrases, err
 }
 
 // spare is how many times what is asked for is looked at for exact phrases.
@@ -156,9 +189,6 @@ const spare = 4
 
 // verbatim leaves passages that hold the phrases as they were written.
 func verbatim(in []Passage, phrases []string, limit int) []Passage {
-	if limit <= 0 {
-		limit = 10
-	}
 	want := make([]string, len(phrases))
 	for i, p := range phrases {
 		want[i] = analysis.Same(p)

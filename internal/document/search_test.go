@@ -49,7 +49,7 @@ func TestSearchReachesOnlyWhatMayBeQuoted(t *testing.T) {
 		if found := b.search(b.owner, "quokka", b.corpus, b.corpus, 999_999); len(found) != 1 {
 			t.Errorf("with doubles and unknown ids it found %d", len(found))
 		}
-		none, err := b.Search(t.Context(), b.owner, Find{Query: "quokka", CorpusIDs: []int64{b.corpus}, Allow: func(int64) bool { return false }})
+		none, _, err := b.Search(t.Context(), b.owner, Find{Query: "quokka", CorpusIDs: []int64{b.corpus}, Allow: func(int64) bool { return false }})
 		if err != nil || len(none) != 0 {
 			t.Errorf("documents that are not allowed are found: %+v, %v", none, err)
 		}
@@ -106,7 +106,7 @@ func TestSearchSeesEachChangeThatWasCommittedBefore(t *testing.T) {
 		}
 		fresh := New(b.withoutJobs())
 		for _, s := range []*Documents{b.Documents, fresh} {
-			found, err := s.Search(t.Context(), b.owner, Find{Query: "common word", CorpusIDs: []int64{b.corpus}, Limit: 100})
+			found, _, err := s.Search(t.Context(), b.owner, Find{Query: "common word", CorpusIDs: []int64{b.corpus}, Limit: 100})
 			if err != nil || len(found) != 10 {
 				t.Errorf("after deleting %d are found, %v", len(found), err)
 			}
@@ -127,7 +127,7 @@ func TestALoadThatBreaksOffIsGoneOnWith(t *testing.T) {
 	b.completed(b.text(quokka).ID)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := b.Search(ctx, b.owner, Find{Query: "quokka", CorpusIDs: []int64{b.corpus}}); err == nil {
+	if _, _, err := b.Search(ctx, b.owner, Find{Query: "quokka", CorpusIDs: []int64{b.corpus}}); err == nil {
 		t.Error("a search whose caller left answers")
 	}
 	var wg sync.WaitGroup
@@ -335,7 +335,7 @@ func BenchmarkSearch(b *testing.B) {
 				for range at {
 					wg.Go(func() {
 						for i := range each {
-							_, err := x.Search(b.Context(), x.owner, Find{Query: fmt.Sprintf("how does the solar battery w%d report to the board", i), CorpusIDs: []int64{x.corpus}, Limit: 8})
+							_, _, err := x.Search(b.Context(), x.owner, Find{Query: fmt.Sprintf("how does the solar battery w%d report to the board", i), CorpusIDs: []int64{x.corpus}, Limit: 8})
 							if err != nil {
 								b.Error(err)
 							}

@@ -221,7 +221,7 @@ func (x *trier) search(query string, limit int) []Passage {
 		return nil
 	}
 	var found []Passage
-	found, x.err = x.s.Search(x.ctx, x.sc, Find{Query: query, CorpusIDs: []int64{x.doc.CorpusID}, Limit: limit})
+	found, _, x.err = x.s.Search(x.ctx, x.sc, Find{Query: query, CorpusIDs: []int64{x.doc.CorpusID}, Limit: limit})
 	return found
 }
 

@@ -98,11 +98,11 @@ func (b *bench) agree(what string, one, two *Documents, finds ...Find) {
 	b.t.Helper()
 	for _, f := range finds {
 		f.CorpusIDs = []int64{b.corpus}
-		want, err := one.Search(b.t.Context(), b.owner, f)
+		want, _, err := one.Search(b.t.Context(), b.owner, f)
 		if err != nil {
 			b.t.Fatal(err)
 		}
-		got, err := two.Search(b.t.Context(), b.owner, f)
+		got, _, err := two.Search(b.t.Context(), b.owner, f)
 		if err != nil {
 			b.t.Fatal(err)
 		}
@@ -205,12 +205,12 @@ func TestEachChangeOfADocumentIsInTheVectorsOfTheNextSearch(t *testing.T) {
 	}
 	for _, f := range finds {
 		f.CorpusIDs, f.Query = []int64{b.corpus}, "salmon trout"
-		want, err := b.inMemory().Search(t.Context(), b.owner, f)
+		want, _, err := b.inMemory().Search(t.Context(), b.owner, f)
 		if err != nil || len(want) == 0 {
 			t.Fatal(len(want), err)
 		}
 		for _, s := range []*Documents{b.Documents, other} {
-			got, err := s.Search(t.Context(), b.owner, f)
+			got, _, err := s.Search(t.Context(), b.owner, f)
 			if err != nil || len(got) != len(want) || math.Abs(got[0].Score-want[0].Score) > 1e-3 {
 				t.Errorf("with the vectors of another embedder %d were found, not %d: %v", len(got), len(want), err)
 			}
@@ -313,7 +313,7 @@ func TestSeveralServersBringInTheSameVectorsAtOnce(t *testing.T) {
 				if i == round%3 {
 					cancel()
 				}
-				if _, err := s.Search(ctx, b.owner, f); err != nil && ctx.Err() == nil {
+				if _, _, err := s.Search(ctx, b.owner, f); err != nil && ctx.Err() == nil {
 					t.Error(err)
 				}
 			})
@@ -325,7 +325,7 @@ func TestSeveralServersBringInTheSameVectorsAtOnce(t *testing.T) {
 	for _, s := range servers {
 		for range 3 {
 			wg.Go(func() {
-				if found, err := s.Search(t.Context(), b.owner, f); err != nil || len(found) != 10 {
+				if found, _, err := s.Search(t.Context(), b.owner, f); err != nil || len(found) != 10 {
 					t.Errorf("%d were found, %v", len(found), err)
 				}
 			})

@@ -64,7 +64,7 @@ const OfflineName = "offline"
 
 // Library is where passages come from; *document.Documents is it.
 type Library interface {
-	Search(ctx context.Context, sc authz.Scope, f document.Find) ([]document.Passage, error)
+	Search(ctx context.Context, sc authz.Scope, f document.Find) ([]document.Passage, document.Reranking, error)
 	// Locate finds a quote in a version's text: code points, and the page, 0
 	// when it has none.
 	Locate(ctx context.Context, sc authz.Scope, documentID int64, version int, quote string) (start, end, page int, ok bool)
@@ -162,11 +162,13 @@ type Passage struct {
 	Start      int     `json:"start" doc:"Where it begins in the version's text, in code points."`
 	End        int     `json:"end"`
 	Text       string  `json:"text"`
-	Score      float64 `json:"score" doc:"What passages are ordered by; comparable within one search."`
+	Score      float64 `json:"score" doc:"What passages are ordered by that no reranker looked at; comparable within one search."`
 	Lexical    float64 `json:"lexical" doc:"The part of the words."`
 	Vector     float64 `json:"vector" doc:"The part of the meaning; 0 without an embedder."`
-	Terms      []Term  `json:"terms,omitempty" doc:"The question's terms, and whether the passage holds them."`
-	IsCited    bool    `json:"is_cited"`
+	// Left out where there is none, so that what is stored without a reranker stays as it was.
+	Rerank  *float64 `json:"rerank,omitempty" doc:"By the reranker, which orders the passages that have it; left out when it did not look at this one."`
+	Terms   []Term   `json:"terms,omitempty" doc:"The question's terms, and whether the passage holds them."`
+	IsCited bool     `json:"is_cited"`
 }
 
 // Term is a word of the question, as it was looked for.

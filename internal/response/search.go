@@ -84,7 +84,7 @@ func (r *run) search(ctx context.Context, query string) ([]Passage, error) {
 	if r.offline() {
 		limit = min(limit, offlinePassages)
 	}
-	found, err := r.s.Documents.Search(ctx, r.sc, document.Find{Query: query, CorpusIDs: idsOf(r.shelves), Limit: limit, Fold: true})
+	found, _, err := r.s.Documents.Search(ctx, r.sc, document.Find{Query: query, CorpusIDs: idsOf(r.shelves), Limit: limit, Fold: true, Rerank: true})
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (r *run) search(ctx context.Context, query string) ([]Passage, error) {
 func passageOf(number int, f document.Passage) Passage {
 	p := Passage{
 		Number: number, PieceID: f.PieceID, DocumentID: f.DocumentID, CorpusID: f.CorpusID, VersionID: f.VersionID, Version: f.Version, MediaType: f.MediaType,
-		Title: f.Title, Heading: f.Heading, Start: f.Start, End: f.End, Text: f.Text, Score: f.Score, Lexical: f.Lexical, Vector: f.Vector,
+		Title: f.Title, Heading: f.Heading, Start: f.Start, End: f.End, Text: f.Text, Score: f.Score, Lexical: f.Lexical, Vector: f.Vector, Rerank: f.Rerank,
 	}
 	if f.Page > 0 {
 		p.Page = &f.Page

@@ -30,6 +30,7 @@ type Config struct {
 	RequireAPIKey bool   `koanf:"require_api_key"` // whether a token needs an API key beside it
 	LLM           Model  `koanf:"llm"`
 	Embed         Model  `koanf:"embed"`
+	Rerank        Model  `koanf:"rerank"`
 	EgressAllow   string `koanf:"egress_allow"` // private networks that fetching may reach, as CIDR, comma-separated
 	MaxUpload     int64  `koanf:"max_upload"`   // bytes
 	Vectors       string `koanf:"vectors"`      // where they are searched: memory or pgvector
@@ -62,7 +63,7 @@ type Config struct {
 	ModelAllow []netip.Prefix `koanf:"-"`
 }
 
-// Model is an endpoint for answers or for vectors.
+// Model is an endpoint for answers, for vectors or for the order of passages.
 type Model struct {
 	BaseURL string `koanf:"base_url"`
 	APIKey  string `koanf:"api_key"`
@@ -132,7 +133,7 @@ func (c *Config) Check() error {
 			say("ATRIUM_BLOB_URL is set but ATRIUM_BLOB_ACCESS_KEY or ATRIUM_BLOB_SECRET_KEY is not")
 		}
 	}
-	for name, m := range map[string]Model{"ATRIUM_LLM": c.LLM, "ATRIUM_EMBED": c.Embed} {
+	for name, m := range map[string]Model{"ATRIUM_LLM": c.LLM, "ATRIUM_EMBED": c.Embed, "ATRIUM_RERANK": c.Rerank} {
 		if err := m.check(name); err != nil {
 			errs = append(errs, err)
 		}
@@ -140,8 +141,10 @@ func (c *Config) Check() error {
 	if err := c.checkVectors(); err != nil {
 		errs = append(errs, err)
 	}
-	if err := c.checkEmbed(); err != nil {
-		errs = append(errs, err)
+	for _, check := range []func() error{c.checkEmbed, c.checkRerank} {
+		if err := check(); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	for _, list := range []func() ([]netip.Prefix, error){c.allowed, c.proxies} {
 		if _, err := list(); err != nil {

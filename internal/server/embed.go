@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -17,7 +16,8 @@ import (
 	embedopenai "atrium/internal/embed/openai"
 )
 
-// localPrefix begins the ATRIUM_EMBED_MODEL of a model on this machine.
+// localPrefix begins the ATRIUM_EMBED_MODEL and ATRIUM_RERANK_MODEL of a model on
+// this machine.
 const localPrefix = "local:"
 
 // ModelsDir is where the models on this machine are kept.
@@ -25,8 +25,13 @@ func (c *Config) ModelsDir() string { return filepath.Join(c.Data, "models") }
 
 // LocalModel is the folder of the model on this machine that makes the vectors,
 // "" when none does.
-func (c *Config) LocalModel() string {
-	name, ok := strings.CutPrefix(c.Embed.Model, localPrefix)
+func (c *Config) LocalModel() string { return c.folder(c.Embed) }
+
+// LocalReranker is that of the model that reranks.
+func (c *Config) LocalReranker() string { return c.folder(c.Rerank) }
+
+func (c *Config) folder(m Model) string {
+	name, ok := strings.CutPrefix(m.Model, localPrefix)
 	if !ok {
 		return ""
 	}
@@ -37,27 +42,32 @@ func (c *Config) LocalModel() string {
 }
 
 func (c *Config) checkEmbed() error {
-	if c.Embed.BaseURL != "" && c.Embed.Model == "" {
-		return errors.New("ATRIUM_EMBED_BASE_URL is set but ATRIUM_EMBED_MODEL is not; name the model")
+	return c.checkModel("ATRIUM_EMBED", c.Embed, local.DefaultName, "atrium models pull ")
+}
+
+// checkModel looks at the settings below a name of an endpoint or of a model on this
+// machine; like is the name of one, and pull with a name behind it fetches it.
+func (c *Config) checkModel(name string, m Model, like, pull string) error {
+	if m.BaseURL != "" && m.Model == "" {
+		return fmt.Errorf("%s_BASE_URL is set but %s_MODEL is not; name the model", name, name)
 	}
-	if c.Embed.BaseURL == "" && c.Embed.Model != "" && !strings.HasPrefix(c.Embed.Model, localPrefix) {
-		return fmt.Errorf("ATRIUM_EMBED_MODEL is set but ATRIUM_EMBED_BASE_URL is not; name the server that has it, or a model on this machine, such as local:%s", local.DefaultName)
+	if m.BaseURL == "" && m.Model != "" && !strings.HasPrefix(m.Model, localPrefix) {
+		return fmt.Errorf("%s_MODEL is set but %s_BASE_URL is not; name the server that has it, or a model on this machine, such as local:%s", name, name, like)
 	}
-	dir := c.LocalModel()
+	dir := c.folder(m)
 	if dir == "" {
-		if c.Embed.Model == localPrefix {
-			return fmt.Errorf("ATRIUM_EMBED_MODEL %q names no model; use one such as local:%s or local:/folder", c.Embed.Model, local.DefaultName)
+		if m.Model == localPrefix {
+			return fmt.Errorf("%s_MODEL %q names no model; use one such as local:%s or local:/folder", name, m.Model, like)
 		}
 		return nil
 	}
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		return nil
 	}
-	name := strings.TrimPrefix(c.Embed.Model, localPrefix)
-	if local.ValidName(name) {
-		return fmt.Errorf("ATRIUM_EMBED_MODEL names the model %s, which is not on this machine; fetch it with: atrium models pull %s", name, name)
+	if model := strings.TrimPrefix(m.Model, localPrefix); local.ValidName(model) {
+		return fmt.Errorf("%s_MODEL names the model %s, which is not on this machine; fetch it with: %s", name, model, pull+model)
 	}
-	return fmt.Errorf("ATRIUM_EMBED_MODEL names the folder %s, which is not there or no folder; name one with a model, or a model that is fetched with: atrium models pull %s", dir, local.DefaultName)
+	return fmt.Errorf("%s_MODEL names the folder %s, which is not there or no folder; name one with a model, or a model that is fetched with: %s", name, dir, pull+like)
 }
 
 // newEmbedder is nil when none is configured: search is then by words only.

@@ -21,7 +21,7 @@ import (
 const DefaultFile = "atrium.yaml"
 
 // groups are the settings with settings below them.
-var groups = append([]string{"llm", "embed"}, ssoGroups()...)
+var groups = append([]string{"llm", "embed", "rerank"}, ssoGroups()...)
 
 func ssoGroups() []string {
 	var out []string

@@ -151,6 +151,10 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 	if err != nil {
 		return err
 	}
+	reranker, err := newReranker(c, s.guard.Operator(egress.Limits{}))
+	if err != nil {
+		return err
+	}
 	if s.models, err = newModels(c, s.guard); err != nil {
 		return err
 	}
@@ -165,7 +169,7 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 		return err
 	}
 	s.documents = document.New(document.Options{
-		DB: s.db, Vectors: vectors, Blobs: s.blobs, Jobs: s.jobs, Extract: s.pool, Fetch: s.guard, Embed: embedder, Draft: s.models.Draft,
+		DB: s.db, Vectors: vectors, Blobs: s.blobs, Jobs: s.jobs, Extract: s.pool, Fetch: s.guard, Embed: embedder, Rerank: reranker, Draft: s.models.Draft,
 		Former:    func(name string) embed.Embedder { return formerEmbedder(c, s.guard, name) },
 		PublicURL: c.PublicURL, MaxBytes: c.MaxUpload, Log: s.log,
 	})

@@ -1,104 +1,70 @@
 // Package local makes vectors on this machine, with no service: it computes
 // sentence-transformers models of the BERT family, such as all-MiniLM-L6-v2, from
-// the folder they are published as.
+// the folder they are published as (see package bert).
 //
-// The weights are packed in 16 bits at the first use, which changes a vector by
-// less than a millionth (cosine); the table of words, half of the file, stays on
-// disk and is read by the row. Texts are computed one after the other or several
-// short ones at once, never padded, on all processors; a question goes before them.
+// Weights of 16 bits change a vector by less than a millionth (cosine). Texts are
+// computed on all processors; a question goes before them.
 package local
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"math"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"atrium/internal/bert"
 	"atrium/internal/fail"
 )
 
-// Weights is the file of a folder that holds the numbers.
-const Weights = "model.safetensors"
-
-const (
-	batchTokens = 256 // computed at once; more gains nothing and holds up questions
-	patience    = 50 * time.Millisecond
-)
+const patience = 50 * time.Millisecond
 
 // Model is an opened model; it is an embed.Embedder.
 type Model struct {
-	name     string
 	settings settings
-	file     *safetensors
+	bert     *bert.Model
 
-	loading sync.Mutex
-	net     atomic.Pointer[network]
-	spaces  sync.Pool
-
-	texts, questions chan struct{} // places on the processors
-	asking           atomic.Int32  // questions that are there or wait
+	texts, questions bert.Places
+	asking           atomic.Int32 // questions that are there or wait
 }
 
 // Open reads what a folder says and checks it; the weights are loaded by the first
 // text. What is wrong with the folder is a *fail.Error with code invalid_input.
 func Open(dir string) (*Model, error) {
-	dir, err := filepath.Abs(dir)
+	f, err := bert.Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.New()
-	s, err := folder{dir, sum}.settings()
+	s, err := read(f)
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, Weights)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, fail.Invalid("there is no %s; fetch the weights in that format", Weights)
-	}
-	w, err := openSafetensors(path)
+	m, err := f.Model(s.tokens)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := io.Copy(sum, io.NewSectionReader(w.file, 0, 1<<62)); err != nil {
-		return nil, errors.Join(err, w.close())
-	}
-	n := max(1, runtime.GOMAXPROCS(0))
-	return &Model{
-		name: "local " + filepath.Base(dir) + " " + hex.EncodeToString(sum.Sum(nil)[:6]), settings: s, file: w,
-		texts: make(chan struct{}, n), questions: make(chan struct{}, n),
-	}, nil
+	return &Model{settings: s, bert: m, texts: bert.NewPlaces(), questions: bert.NewPlaces()}, nil
 }
 
 // Close gives the file back; the model is not used afterwards.
-func (m *Model) Close() error { return m.file.close() }
+func (m *Model) Close() error { return m.bert.Close() }
 
 // Name is the folder's name and a hash of all that makes the vectors.
-func (m *Model) Name() string { return m.name }
+func (m *Model) Name() string { return m.bert.Name() }
 
 // Dimensions is the length of the vectors.
-func (m *Model) Dimensions(ctx context.Context) (int, error) { return m.settings.Hidden, ctx.Err() }
+func (m *Model) Dimensions(ctx context.Context) (int, error) { return m.bert.Hidden(), ctx.Err() }
 
 // Query embeds a question; it does not wait for texts.
 func (m *Model) Query(ctx context.Context, text string) ([]float32, error) {
 	m.asking.Add(1)
 	defer m.asking.Add(-1)
-	if err := enter(ctx, m.questions); err != nil {
+	if err := m.questions.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer leave(m.questions)
+	defer m.questions.Leave()
 	out := make([][]float32, 1)
-	ids := m.settings.tokenizer.tokens(m.settings.queryPrefix+text, m.settings.tokens)
-	err := m.compute([][]int32{ids}, out, ctx.Err)
+	err := m.compute([]bert.Text{m.bert.Single(m.settings.queryPrefix+text, m.settings.tokens)}, out, ctx.Err)
 	return out[0], err
 }
 
@@ -108,37 +74,23 @@ func (m *Model) Passages(ctx context.Context, texts []string) ([][]float32, erro
 		return nil, nil
 	}
 	out := make([][]float32, len(texts))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(cap(m.texts))
-	var batch [][]int32
-	tokens, from := 0, 0
-	send := func(to int) {
-		part, places := batch, out[from:to]
-		g.Go(func() error { return m.passages(ctx, part, places) })
-		batch, tokens, from = nil, 0, to
+	text := func(i int) bert.Text {
+		return m.bert.Single(m.settings.passagePrefix+texts[i], m.settings.tokens)
 	}
-	for i, t := range texts {
-		if ctx.Err() != nil {
-			break
-		}
-		ids := m.settings.tokenizer.tokens(m.settings.passagePrefix+t, m.settings.tokens)
-		if tokens+len(ids) > batchTokens && len(batch) > 0 {
-			send(i)
-		}
-		batch, tokens = append(batch, ids), tokens+len(ids)
-	}
-	send(len(texts)) // after a break it only tells why
-	if err := g.Wait(); err != nil {
+	err := bert.Batches(ctx, len(texts), text, func(ctx context.Context, from int, batch []bert.Text) error {
+		return m.passages(ctx, batch, out[from:])
+	})
+	if err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
-func (m *Model) passages(ctx context.Context, batch [][]int32, out [][]float32) error {
-	if err := enter(ctx, m.texts); err != nil {
+func (m *Model) passages(ctx context.Context, batch []bert.Text, out [][]float32) error {
+	if err := m.texts.Enter(ctx); err != nil {
 		return err
 	}
-	defer leave(m.texts)
+	defer m.texts.Leave()
 	return m.compute(batch, out, func() error {
 		// The rest of the server is let in, and questions go first, but texts go on
 		// in the end however many are asked.
@@ -150,54 +102,34 @@ func (m *Model) passages(ctx context.Context, batch [][]int32, out [][]float32) 
 	})
 }
 
-func (m *Model) compute(batch [][]int32, out [][]float32, between func() error) error {
-	if err := between(); err != nil {
+func (m *Model) compute(batch []bert.Text, out [][]float32, between func() error) error {
+	return m.bert.Compute(batch, func(i int, rows []float32) (err error) {
+		if m.settings.firstToken {
+			rows = rows[:m.bert.Hidden()]
+		}
+		out[i], err = pool(rows, m.bert.Hidden())
 		return err
-	}
-	n, err := m.network()
-	if err != nil {
-		return err
-	}
-	tokens := 0
-	for _, ids := range batch {
-		tokens += len(ids)
-	}
-	w, ok := m.spaces.Get().(*workspace)
-	if !ok || w.size < tokens {
-		w = n.workspace(max(tokens, batchTokens))
-	}
-	defer m.spaces.Put(w)
-	return n.forward(w, batch, m.settings.firstToken, out, between)
+	}, between)
 }
 
-// network is the loaded one; after an error the next text tries again.
-func (m *Model) network() (*network, error) {
-	if n := m.net.Load(); n != nil {
-		return n, nil
+// pool is the mean of the rows, at unit length.
+func pool(x []float32, hidden int) ([]float32, error) {
+	v := make([]float32, hidden)
+	for ; len(x) > 0; x = x[hidden:] {
+		for i, f := range x[:hidden] {
+			v[i] += f
+		}
 	}
-	m.loading.Lock()
-	defer m.loading.Unlock()
-	if n := m.net.Load(); n != nil {
-		return n, nil
+	var sum float64
+	for _, f := range v {
+		sum += float64(f) * float64(f)
 	}
-	n, err := build(m.file, m.settings.config, m.settings.tokens)
-	if err != nil {
-		return nil, err
+	if sum == 0 || math.IsNaN(sum) || math.IsInf(sum, 0) {
+		return nil, fail.Provider("the local model gave a vector without direction; its weights are damaged, fetch them again")
 	}
-	m.net.Store(n)
-	return n, nil
+	f := 1 / math.Sqrt(sum)
+	for i, x := range v {
+		v[i] = float32(float64(x) * f)
+	}
+	return v, nil
 }
-
-func enter(ctx context.Context, places chan struct{}) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	select {
-	case places <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func leave(places chan struct{}) { <-places }

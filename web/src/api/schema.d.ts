@@ -4522,7 +4522,12 @@ export interface components {
             related: string[];
             /**
              * Format: double
-             * @description What passages are ordered by; comparable within one search only.
+             * @description By the reranker, higher is better; passages that have it come first, ordered by it. Null when it did not look at this one.
+             */
+            rerank: number | null;
+            /**
+             * Format: double
+             * @description What passages are ordered by that no reranker looked at; comparable within one search only.
              */
             score: number;
             /**
@@ -4550,6 +4555,11 @@ export interface components {
         };
         CorpusFoundList: {
             passages: components["schemas"]["CorpusFound"][];
+            /**
+             * @description Whether a reranker ordered the best passages: none when there is none or it was not asked; failed when it failed or took too long, and the order is the one without it.
+             * @enum {string}
+             */
+            reranking: "none" | "done" | "failed";
         } & {
             [key: string]: unknown;
         };
@@ -6577,7 +6587,12 @@ export interface components {
             piece_id: number;
             /**
              * Format: double
-             * @description What passages are ordered by; comparable within one search.
+             * @description By the reranker, which orders the passages that have it; left out when it did not look at this one.
+             */
+            rerank?: number;
+            /**
+             * Format: double
+             * @description What passages are ordered by that no reranker looked at; comparable within one search.
              */
             score: number;
             /**
@@ -9516,7 +9531,7 @@ export interface operations {
                 modified_from?: string;
                 /** @description Only in documents changed before this time. */
                 modified_before?: string;
-                /** @description What is compared: words, meaning (which needs an embedder), or both. Without an embedder fused is lexical. */
+                /** @description What is compared: words, meaning (which needs an embedder), or both. Without an embedder fused is lexical. A reranker orders what fused finds. */
                 mode?: "fused" | "lexical" | "vector";
                 /** @description What the query has in quotation marks has to stand so in a passage, but for case, diacritics and punctuation; otherwise these are words like the others. */
                 exact?: boolean;

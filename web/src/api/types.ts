@@ -24,5 +24,6 @@ export type AuditEvent = NonNullable<Data<'/api/v2/audit-events', 'get'>['audit_
 export type ModelConfig = NonNullable<Data<'/api/v2/organizations/me/llm-configurations', 'get'>['llm_configurations']>[number];
 export type Notice = NonNullable<Data<'/api/v2/notifications', 'get'>['notifications']>[number];
 export type Grant = NonNullable<Data<'/api/v2/corpora/{corpus_id}/permissions', 'get'>['permissions']>[number];
-export type Found = NonNullable<Data<'/api/v2/corpora/search', 'get'>['passages']>[number];
+export type FoundList = Data<'/api/v2/corpora/search', 'get'>;
+export type Found = NonNullable<FoundList['passages']>[number];
 export type Version = NonNullable<Data<'/api/v2/documents/{document_id}/versions', 'get'>['versions']>[number];

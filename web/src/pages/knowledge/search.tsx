@@ -3,7 +3,7 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { Check, ChevronDown, SearchX, TextSearch, X } from 'lucide-react';
 import { type FormEvent, type ReactNode, useMemo, useState } from 'react';
 import { corporaQuery, corpusStartersQuery, searchQuery } from '../../api/queries';
-import type { Found } from '../../api/types';
+import type { Found, FoundList } from '../../api/types';
 import { firstHit, highlight } from '../../lib/highlight';
 import { useTitle } from '../../lib/hooks';
 import { t } from '../../strings';
@@ -37,7 +37,7 @@ export function SearchPage() {
       {q && found.isPending && <Skeleton rows={5} row="h-24" className="mt-6" />}
       {q && found.error && <ErrorState error={found.error} retry={() => void found.refetch()} />}
       {q && found.data && !found.error && (
-        <Results passages={found.data.passages ?? []} stale={found.isPlaceholderData} />
+        <Results found={found.data} stale={found.isPlaceholderData} />
       )}
     </Page>
   );
@@ -182,13 +182,15 @@ function Begin({ corpora }: { corpora: number[] }) {
   );
 }
 
-function Results({ passages, stale }: { passages: Found[]; stale: boolean }) {
+export function Results({ found: { passages: listed, reranking }, stale }: { found: FoundList; stale: boolean }) {
+  const passages = listed ?? [];
   if (passages.length === 0) return <EmptyState icon={<SearchX aria-hidden />} title={s.none} text={s.noneText} />;
   const best = { score: Math.max(...passages.map((p) => p.score)), lexical: Math.max(...passages.map((p) => p.lexical)) };
   return (
     <section aria-label={s.title} aria-busy={stale} className={cx('mt-5', stale && 'opacity-60')}>
       <p role="status" className="mb-3 text-xs text-muted">
         {s.found(passages.length)}
+        {reranking === 'failed' && <span className="block">{s.rerankFailed}</span>}
       </p>
       <ol className="flex flex-col gap-4">
         {passages.map((p, i) => (
@@ -258,12 +260,17 @@ function Passage({ passage: p, rank, best }: { passage: Found; rank: number; bes
 }
 
 /** The parts of a passage's score as bars, and which words of the question it holds. */
-function Why({ passage: p, best }: { passage: Found; best: { score: number; lexical: number } }) {
+export function Why({ passage: p, best }: { passage: Found; best: { score: number; lexical: number } }) {
   const percent = (n: number) => `${Math.round(n * 100)} %`;
   return (
     <div className="flex flex-col gap-3 max-md:border-t max-md:border-line max-md:pt-3">
       <dl className="flex flex-col gap-1.5 text-xs">
-        <Bar label={s.score} hint={s.scoreHint} part={p.score / (best.score || 1)} strong>
+        {p.rerank !== null && (
+          <Bar label={s.rerank} hint={s.rerankHint} part={p.rerank} strong>
+            {p.rerank.toFixed(3)}
+          </Bar>
+        )}
+        <Bar label={s.score} hint={s.scoreHint} part={p.score / (best.score || 1)} strong={p.rerank === null}>
           {p.score.toPrecision(3)}
         </Bar>
         <Bar label={s.lexical} hint={s.lexicalHint} part={p.lexical / (best.lexical || 1)}>

@@ -1,6 +1,6 @@
 //go:build !amd64
 
-package local
+package bert
 
 func product(n int, a []float32, lda int, b0, b1 []float32, k int, base []float32, ldb int, c []float32, ldc int) {
 	productGeneric(n, a, lda, b0, b1, k, base, ldb, c, ldc)

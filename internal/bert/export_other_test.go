@@ -1,6 +1,6 @@
 //go:build !amd64
 
-package local
+package bert
 
 // Kernel is a way to compute the products.
 type Kernel struct{ Name string }

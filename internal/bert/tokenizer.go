@@ -1,4 +1,4 @@
-package local
+package bert
 
 import (
 	"unicode"
@@ -21,14 +21,46 @@ type tokenizer struct {
 	maxWord          int // characters; a longer word is unknown
 }
 
-// tokens are at most limit ids with those of beginning and end. Special tokens
-// written in the text are words like any other. The text is read no further
-// than the limit needs.
-func (t *tokenizer) tokens(text string, limit int) []int32 {
-	out := make([]int32, 1, min(limit, 2+len(text)))
-	out[0] = t.cls
+// Text is what is computed as one.
+type Text struct {
+	IDs   []int32
+	First int // so many tokens are of the first kind, those behind them of the second
+}
+
+// Single is one text with the tokens of beginning and end, at most limit in all.
+func (m *Model) Single(text string, limit int) Text {
+	t := m.tokenizer
+	out := append(make([]int32, 0, min(limit, 2+len(text))), t.cls)
+	out = append(t.tokens(out, text, limit-1), t.sep)
+	return Text{out, len(out)}
+}
+
+// Pairs joins one text to many: each pair has at most limit tokens, and what
+// does not fit is cut from the longer side.
+func (m *Model) Pairs(first string, limit int) func(second string) Text {
+	t, room := m.tokenizer, limit-3
+	a := t.tokens(nil, first, room)
+	return func(second string) Text {
+		b := t.tokens(nil, second, room)
+		x, y := len(a), len(b)
+		if x <= y {
+			x = min(x, room/2)
+			y = min(y, room-x)
+		} else {
+			y = min(y, room/2)
+			x = min(x, room-y)
+		}
+		out := make([]int32, 0, x+y+3)
+		out = append(append(append(out, t.cls), a[:x]...), t.sep)
+		return Text{append(append(out, b[:y]...), t.sep), x + 2}
+	}
+}
+
+// tokens adds those of a text until there are limit. Special tokens written in
+// the text are words like any other. The text is read no further than needed.
+func (t *tokenizer) tokens(out []int32, text string, limit int) []int32 {
 	var w word
-	for i := 0; i < len(text) && len(out) < limit-1; {
+	for i := 0; i < len(text) && len(out) < limit; {
 		r, size := rune(text[i]), 1
 		if r >= utf8.RuneSelf {
 			r, size = utf8.DecodeRuneInString(text[i:])
@@ -49,7 +81,7 @@ func (t *tokenizer) tokens(text string, limit int) []int32 {
 		}
 	}
 	out = t.end(out, &w)
-	return append(out[:min(len(out), limit-1)], t.sep)
+	return out[:min(len(out), limit)]
 }
 
 // word is the one being read.

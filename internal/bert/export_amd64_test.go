@@ -1,4 +1,4 @@
-package local
+package bert
 
 // Kernel is a way to compute the products.
 type Kernel struct {

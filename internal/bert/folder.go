@@ -1,14 +1,18 @@
-package local
+package bert
 
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"atrium/internal/fail"
@@ -22,11 +26,16 @@ const (
 	maxVocab     = 1 << 20
 	maxPositions = 8192
 	maxTokens    = 512
-	maxFile      = 64 << 20 // of any file but the weights
 )
 
-// config is config.json, as far as it is used.
-type config struct {
+// Weights is the file of a folder that holds the numbers.
+const Weights = "model.safetensors"
+
+// MaxFile bounds any file of a model but the weights.
+const MaxFile = 64 << 20
+
+// Config is config.json, as far as it is used.
+type Config struct {
 	Type      string  `json:"model_type"`
 	Act       string  `json:"hidden_act"`
 	Positions string  `json:"position_embedding_type"`
@@ -38,13 +47,22 @@ type config struct {
 	Types     int     `json:"type_vocab_size"`
 	Vocab     int     `json:"vocab_size"`
 	Eps       float32 `json:"layer_norm_eps"`
+
+	Architectures []string       `json:"architectures"`
+	Labels        map[string]any `json:"id2label"`
 }
 
-func (c config) check() error {
+// Classifies tells whether the model judges texts, as those that rerank do, and
+// was not made for vectors.
+func (c Config) Classifies() bool {
+	return slices.Contains(c.Architectures, "BertForSequenceClassification")
+}
+
+func (c Config) check() error {
 	bad := func(format string, args ...any) error { return fail.Invalid("config.json: "+format, args...) }
 	switch {
 	case c.Type != "bert":
-		return bad("the model is of the kind %.40q; only \"bert\" can be computed here, as all-MiniLM-L6-v2 or bge-small", c.Type)
+		return bad("the model is of the kind %.40q; only \"bert\" can be computed here, as all-MiniLM-L6-v2 or ms-marco-MiniLM-L-6-v2", c.Type)
 	case c.Act != "gelu":
 		return bad("the activation %.40q is not known; only \"gelu\" is", c.Act)
 	case c.Positions != "" && c.Positions != "absolute":
@@ -60,14 +78,59 @@ func (c config) check() error {
 	return nil
 }
 
-// folder is a folder with a model, of which every read file counts for the hash.
-type folder struct {
+// Folder is a folder with a model, of which every read file counts for the sum.
+type Folder struct {
+	Config
+
 	dir string
-	sum io.Writer
+	sum hash.Hash
 }
 
+// Open reads what a folder says about its model. What is wrong with a folder is
+// a *fail.Error with code invalid_input.
+func Open(dir string) (*Folder, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	f := &Folder{dir: dir, sum: sha256.New(), Config: Config{Types: 2, Eps: 1e-12, Act: "gelu"}}
+	found, err := f.JSON("config.json", &f.Config)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, fail.Invalid("there is no config.json; name the folder of a model as it is published")
+	}
+	return f, f.check()
+}
+
+// Model opens tokenizer and weights; the weights are loaded by the first text,
+// for texts of at most so many tokens.
+func (f *Folder) Model(tokens int) (*Model, error) {
+	t, err := f.tokenizer(f.Vocab)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(f.dir, Weights)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, fail.Invalid("there is no %s; fetch the weights in that format", Weights)
+	}
+	w, err := openSafetensors(path)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.Copy(f.sum, io.NewSectionReader(w.file, 0, 1<<62)); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	name := "local " + filepath.Base(f.dir) + " " + hex.EncodeToString(f.sum.Sum(nil)[:6])
+	return &Model{config: f.Config, name: name, limit: min(tokens, f.Tokens()), tokenizer: t, file: w}, nil
+}
+
+// Tokens is the most of a text that can be computed.
+func (f *Folder) Tokens() int { return min(f.MaxPos, maxTokens) }
+
 // read is a file's content, nil when it is not there.
-func (f folder) read(name string) ([]byte, error) {
+func (f *Folder) read(name string) ([]byte, error) {
 	file, err := os.Open(filepath.Join(f.dir, filepath.FromSlash(name)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -76,19 +139,19 @@ func (f folder) read(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer file.Close()
-	b, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	b, err := io.ReadAll(io.LimitReader(file, MaxFile+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(b) > maxFile {
-		return nil, fail.Invalid("%s is larger than %d MiB; it does not belong to a model", name, maxFile>>20)
+	if len(b) > MaxFile {
+		return nil, fail.Invalid("%s is larger than %d MiB; it does not belong to a model", name, MaxFile>>20)
 	}
 	_, err = f.sum.Write(append([]byte(name+"\x00"), b...))
 	return b, err
 }
 
-// json reads a file into v; it tells whether the file is there.
-func (f folder) json(name string, v any) (bool, error) {
+// JSON reads a file into v; it tells whether the file is there.
+func (f *Folder) JSON(name string, v any) (bool, error) {
 	b, err := f.read(name)
 	if b == nil || err != nil {
 		return false, err
@@ -99,104 +162,8 @@ func (f folder) json(name string, v any) (bool, error) {
 	return true, nil
 }
 
-// settings is what the small files of a folder say.
-type settings struct {
-	config
-	tokens        int // the most of a text
-	firstToken    bool
-	passagePrefix string
-	queryPrefix   string
-	tokenizer     *tokenizer
-}
-
-func (f folder) settings() (settings, error) {
-	var s settings
-	s.Types, s.Eps, s.Act = 2, 1e-12, "gelu"
-	found, err := f.json("config.json", &s.config)
-	if err != nil {
-		return s, err
-	}
-	if !found {
-		return s, fail.Invalid("there is no config.json; name the folder of a sentence-transformers model")
-	}
-	if err := s.check(); err != nil {
-		return s, err
-	}
-	if err := f.modules(&s); err != nil {
-		return s, err
-	}
-	var bert struct {
-		MaxSeq int `json:"max_seq_length"`
-	}
-	if _, err := f.json("sentence_bert_config.json", &bert); err != nil {
-		return s, err
-	}
-	s.tokens = min(s.MaxPos, maxTokens)
-	if bert.MaxSeq > 2 {
-		s.tokens = min(s.tokens, bert.MaxSeq)
-	}
-	var st struct {
-		Prompts map[string]string `json:"prompts"`
-	}
-	if _, err := f.json("config_sentence_transformers.json", &st); err != nil {
-		return s, err
-	}
-	s.queryPrefix = st.Prompts["query"]
-	if s.passagePrefix = st.Prompts["document"]; s.passagePrefix == "" {
-		s.passagePrefix = st.Prompts["passage"]
-	}
-	s.tokenizer, err = f.tokenizer(s.Vocab)
-	return s, err
-}
-
-// modules reads what is done with the vectors of the tokens. Normalize needs no
-// word: vectors are always brought to unit length.
-func (f folder) modules(s *settings) error {
-	var modules []struct {
-		Type string `json:"type"`
-		Path string `json:"path"`
-	}
-	if _, err := f.json("modules.json", &modules); err != nil {
-		return err
-	}
-	pooling := "1_Pooling"
-	for _, m := range modules {
-		switch m.Type[strings.LastIndexByte(m.Type, '.')+1:] {
-		case "Transformer":
-			if m.Path != "" {
-				return fail.Invalid("modules.json: the transformer stands in the folder %.60q; only models with it at the top can be read", m.Path)
-			}
-		case "Normalize":
-		case "Pooling":
-			if !filepath.IsLocal(m.Path) {
-				return fail.Invalid("modules.json: %.60q is not a folder of the model", m.Path)
-			}
-			pooling = m.Path
-		default:
-			return fail.Invalid("modules.json: a module %.60q cannot be computed here; choose a model with pooling only, such as all-MiniLM-L6-v2", m.Type)
-		}
-	}
-	var p struct {
-		CLS     bool `json:"pooling_mode_cls_token"`
-		Mean    bool `json:"pooling_mode_mean_tokens"`
-		Max     bool `json:"pooling_mode_max_tokens"`
-		Sqrt    bool `json:"pooling_mode_mean_sqrt_len_tokens"`
-		Weights bool `json:"pooling_mode_weightedmean_tokens"`
-		Last    bool `json:"pooling_mode_lasttoken"`
-	}
-	found, err := f.json(pooling+"/config.json", &p)
-	if err != nil {
-		return err
-	}
-	if found && (p.Max || p.Sqrt || p.Weights || p.Last || p.CLS == p.Mean) {
-		return fail.Invalid("%s/config.json: the pooling is neither the mean of the tokens nor the first token, and nothing else can be computed here", pooling)
-	}
-	s.firstToken = p.CLS
-	return nil
-}
-
 // tokenizer reads tokenizer.json, which says more, or vocab.txt.
-func (f folder) tokenizer(vocab int) (*tokenizer, error) {
+func (f *Folder) tokenizer(vocab int) (*tokenizer, error) {
 	t := &tokenizer{lower: true, strip: true, splitIdeographs: true, continuingPrefix: "##", maxWord: 100}
 	var full struct {
 		Normalizer *struct {
@@ -213,7 +180,7 @@ func (f folder) tokenizer(vocab int) (*tokenizer, error) {
 			Vocab  map[string]int32 `json:"vocab"`
 		} `json:"model"`
 	}
-	found, err := f.json("tokenizer.json", &full)
+	found, err := f.JSON("tokenizer.json", &full)
 	if err != nil {
 		return nil, err
 	}
@@ -252,7 +219,7 @@ func (f folder) tokenizer(vocab int) (*tokenizer, error) {
 }
 
 // vocabulary reads vocab.txt, a piece a line.
-func (f folder) vocabulary(t *tokenizer) error {
+func (f *Folder) vocabulary(t *tokenizer) error {
 	b, err := f.read("vocab.txt")
 	if err != nil {
 		return err
@@ -265,7 +232,7 @@ func (f folder) vocabulary(t *tokenizer) error {
 		Strip *bool `json:"strip_accents"`
 		CJK   *bool `json:"tokenize_chinese_chars"`
 	}
-	if _, err := f.json("tokenizer_config.json", &c); err != nil {
+	if _, err := f.JSON("tokenizer_config.json", &c); err != nil {
 		return err
 	}
 	if c.Lower != nil {

@@ -1,4 +1,4 @@
-package local
+package bert
 
 import (
 	"encoding/binary"
@@ -109,6 +109,14 @@ func readSafetensors(r io.ReaderAt, size int64) (*safetensors, error) {
 
 func (s *safetensors) close() error { return s.file.Close() }
 
+// prefix stands before the names of an encoder that is a part of a larger model.
+func (s *safetensors) prefix() string {
+	if _, ok := s.tensors["bert.embeddings.word_embeddings.weight"]; ok {
+		return "bert."
+	}
+	return ""
+}
+
 // get is a tensor that must be there with the shape.
 func (s *safetensors) get(name string, shape ...int) (tensor, error) {
 	t, ok := s.tensors[name]
@@ -133,7 +141,7 @@ func (t tensor) read(dst []float32, i int, buf []byte) error {
 		buf = buf[:n]
 	}
 	if _, err := t.file.ReadAt(buf, t.at+int64(i)*int64(w)); err != nil {
-		return fmt.Errorf("local: reading %s: %w", t.name, err)
+		return fmt.Errorf("bert: reading %s: %w", t.name, err)
 	}
 	switch t.dtype {
 	case "F32":

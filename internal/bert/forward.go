@@ -1,18 +1,17 @@
-package local
+package bert
 
 import (
 	"math"
 	"strconv"
-
-	"atrium/internal/fail"
 )
 
 // network is a BERT encoder, ready to compute.
 type network struct {
 	hidden, inner, heads int
 	eps                  float32
-	words                tensor // read by the row, as texts need them
-	positions            []float32
+	words                tensor    // read by the row, as texts need them
+	positions            []float32 // with what a token of the first kind has
+	second               []float32 // what one of the second kind has more; nil when there is none
 	embedNorm            scaling
 	layers               []layer
 }
@@ -27,11 +26,8 @@ type layer struct {
 
 // build reads the weights and packs them. What is not needed for the first
 // positions tokens is left out.
-func build(s *safetensors, c config, positions int) (*network, error) {
-	prefix := ""
-	if _, ok := s.tensors["bert.embeddings.word_embeddings.weight"]; ok {
-		prefix = "bert."
-	}
+func build(s *safetensors, c Config, positions int) (*network, error) {
+	prefix := s.prefix()
 	var err error
 	vector := func(name string, shape ...int) []float32 {
 		if err != nil {
@@ -61,6 +57,12 @@ func build(s *safetensors, c config, positions int) (*network, error) {
 	n.positions = make([]float32, positions*c.Hidden)
 	for i := range n.positions {
 		n.positions[i] = all[i] + kind[i%c.Hidden]
+	}
+	if c.Types > 1 {
+		n.second = make([]float32, c.Hidden)
+		for i := range n.second {
+			n.second[i] = kind[c.Hidden+i] - kind[i]
+		}
 	}
 	for i := range c.Layers {
 		var l layer
@@ -113,15 +115,20 @@ func (n *network) workspace(size int) *workspace {
 	}
 }
 
-// forward computes texts behind each other and fills out with a vector for each.
-// between is called after every larger step and ends the computation with its error.
-func (n *network) forward(w *workspace, texts [][]int32, firstToken bool, out [][]float32, between func() error) error {
+// forward computes texts behind each other and calls take for each with its rows, a
+// token each. between is called after every larger step and ends it with its error.
+func (n *network) forward(w *workspace, texts []Text, take func(i int, rows []float32) error, between func() error) error {
 	total := 0
-	for _, ids := range texts {
-		for pos, id := range ids {
+	for _, t := range texts {
+		for pos, id := range t.IDs {
 			row := w.x[total*n.hidden : (total+1)*n.hidden]
 			if err := n.words.read(row, int(id)*n.hidden, w.row); err != nil {
 				return err
+			}
+			if pos >= t.First {
+				for i, x := range n.second {
+					row[i] += x
+				}
 			}
 			addNorm(row, n.positions[pos*n.hidden:(pos+1)*n.hidden], n.embedNorm.gamma, n.embedNorm.beta, n.eps)
 			total++
@@ -134,9 +141,9 @@ func (n *network) forward(w *workspace, texts [][]int32, firstToken bool, out []
 			return err
 		}
 		at := 0
-		for _, ids := range texts {
-			n.attend(w, at, len(ids))
-			at += len(ids)
+		for _, t := range texts {
+			n.attend(w, at, len(t.IDs))
+			at += len(t.IDs)
 		}
 		if err := between(); err != nil {
 			return err
@@ -159,17 +166,12 @@ func (n *network) forward(w *workspace, texts [][]int32, firstToken bool, out []
 		}
 	}
 	at := 0
-	for i, ids := range texts {
-		k := len(ids)
-		if firstToken {
-			k = 1
-		}
-		v, err := pool(w.x[at*n.hidden:(at+k)*n.hidden], n.hidden)
-		if err != nil {
+	for i, t := range texts {
+		to := at + len(t.IDs)*n.hidden
+		if err := take(i, w.x[at:to]); err != nil {
 			return err
 		}
-		out[i] = v
-		at += len(ids)
+		at = to
 	}
 	return nil
 }
@@ -215,26 +217,4 @@ func (n *network) attend(w *workspace, at, count int) {
 			product(count, w.scores, t, w.values[j*count:], w.values[(j+panel)*count:], count, zero, 0, w.y[at*n.hidden+h*head+j:], n.hidden)
 		}
 	}
-}
-
-// pool is the mean of the rows, at unit length.
-func pool(x []float32, hidden int) ([]float32, error) {
-	v := make([]float32, hidden)
-	for ; len(x) > 0; x = x[hidden:] {
-		for i, f := range x[:hidden] {
-			v[i] += f
-		}
-	}
-	var sum float64
-	for _, f := range v {
-		sum += float64(f) * float64(f)
-	}
-	if sum == 0 || math.IsNaN(sum) || math.IsInf(sum, 0) {
-		return nil, fail.Provider("the local model gave a vector without direction; its weights are damaged, fetch them again")
-	}
-	f := 1 / math.Sqrt(sum)
-	for i, x := range v {
-		v[i] = float32(float64(x) * f)
-	}
-	return v, nil
 }
