@@ -20,50 +20,8 @@ func (s *searcher) feedBack() {
 		return
 	}
 	slices.SortFunc(top, rank)
-	type word struct {
-		text   string
-		share  float64
-		pieces int
-	}
-	words := map[string]*word{}
-	var seq []uint32
-	total := 0.0
-	for _, c := range top {
-		total += c.score
-	}
-	for _, c := range top {
-		p := &s.parts[c.part]
-		terms := s.snaps[p.index].terms
-		seq = p.texts.at(c.ord, seq[:0])
-		slices.Sort(seq)
-		norm := float64(s.norm[p.length[c.ord]])
-		for i := 0; i < len(seq); {
-			j := i
-			for j < len(seq) && seq[j] == seq[i] {
-				j++
-			}
-			tf := float64(j - i)
-			text := terms[seq[i]]
-			i = j
-			w := words[text]
-			if w == nil {
-				w = &word{text: text}
-				words[text] = w
-			}
-			w.share += c.score / total * tf / (tf + norm)
-			w.pieces++
-		}
-	}
-	for _, t := range s.terms {
-		delete(words, t.text)
-	}
-	list := make([]*word, 0, len(words))
-	for _, w := range words {
-		if w.pieces >= s.feedbackShared && len(w.text) > 1 && !analysis.IsStop(w.text) {
-			list = append(list, w)
-		}
-	}
-	byShare := func(a, b *word) int { return cmp.Or(cmp.Compare(b.share, a.share), cmp.Compare(a.text, b.text)) }
+	list := s.lent(top)
+	byShare := func(a, b lent) int { return cmp.Or(cmp.Compare(b.share, a.share), cmp.Compare(a.text, b.text)) }
 	slices.SortFunc(list, byShare)
 	list = list[:min(len(list), 3*s.feedbackTerms)]
 	resolved := make([]queryTerm, 0, len(list))
@@ -99,6 +57,88 @@ func (s *searcher) feedBack() {
 			}
 		}
 	}
+}
+
+// lent is a word that the best pieces have and the question lacks.
+type lent struct {
+	text  string
+	share float64
+}
+
+// lent gathers the words of pieces by their numbers, since only a few of them are
+// looked at as text. Shares are added in the order of the pieces, whatever indexes
+// these are in.
+func (s *searcher) lent(top []candidate) []lent {
+	type word struct {
+		index  int
+		number uint32
+		share  float64
+		pieces int
+	}
+	key := func(index int, number uint32) uint64 { return uint64(index)<<32 | uint64(number) }
+	var (
+		words []word
+		seq   []uint32
+		at    = map[uint64]int{}
+		same  = map[string]int{} // where there are several indexes
+		total float64
+	)
+	place := func(index int, number uint32) int {
+		n, ok := at[key(index, number)]
+		if ok {
+			return n
+		}
+		n = len(words)
+		if len(s.snaps) > 1 {
+			text := s.snaps[index].terms[number]
+			if known, ok := same[text]; ok {
+				n = known
+			}
+			same[text] = n
+		}
+		at[key(index, number)] = n
+		if n == len(words) {
+			words = append(words, word{index: index, number: number})
+		}
+		return n
+	}
+	for _, c := range top {
+		total += c.score
+	}
+	for _, c := range top {
+		p := &s.parts[c.part]
+		seq = p.texts.at(c.ord, seq[:0])
+		slices.Sort(seq)
+		norm := float64(s.norm[p.length[c.ord]])
+		for i := 0; i < len(seq); {
+			j := i
+			for j < len(seq) && seq[j] == seq[i] {
+				j++
+			}
+			tf := float64(j - i)
+			w := &words[place(p.index, seq[i])]
+			w.share += c.score / total * tf / (tf + norm)
+			w.pieces++
+			i = j
+		}
+	}
+	for _, t := range s.terms {
+		for index, number := range t.number {
+			if n, ok := at[key(index, number)]; ok {
+				words[n].pieces = 0
+			}
+		}
+	}
+	var out []lent
+	for _, w := range words {
+		if w.pieces < s.feedbackShared {
+			continue
+		}
+		if text := s.snaps[w.index].terms[w.number]; len(text) > 1 && !analysis.IsStop(text) {
+			out = append(out, lent{text, w.share})
+		}
+	}
+	return out
 }
 
 // asked counts the question's words that stand somewhere.
