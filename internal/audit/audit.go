@@ -57,7 +57,7 @@ type Event struct {
 
 const columns = `id, seq, created_on, user_id, actor, carrier, address, request_id, action, resource, resource_id, detail, previous, hash`
 
-// head is the last event of an organization.
+// head is the end of an organization's log.
 type head struct {
 	Seq  int64  `db:"seq"`
 	Hash string `db:"hash"`
@@ -66,11 +66,8 @@ type head struct {
 // Record appends an entry to its organization's log, in the caller's transaction.
 func Record(ctx context.Context, tx *db.Tx, e Entry) error {
 	// The row is the lock that keeps the log of an organization in one line.
-	_, err := db.Exec(ctx, tx, `INSERT INTO audit_head (org_id, seq, hash) VALUES (?, 0, '') ON CONFLICT (org_id) DO NOTHING`, e.OrgID)
-	if err != nil {
-		return err
-	}
-	h, err := db.One[head](ctx, tx, `SELECT seq, hash FROM audit_head WHERE org_id = ?`+tx.Pick(``, ` FOR UPDATE`), e.OrgID)
+	h, err := db.One[head](ctx, tx, `INSERT INTO audit_head (org_id, seq, hash) VALUES (?, 1, '')
+		ON CONFLICT (org_id) DO UPDATE SET seq = audit_head.seq + 1 RETURNING seq, hash`, e.OrgID)
 	if err != nil {
 		return err
 	}
@@ -79,7 +76,7 @@ func Record(ctx context.Context, tx *db.Tx, e Entry) error {
 		return fmt.Errorf("audit: %w", err)
 	}
 	v := Event{
-		Seq: h.Seq + 1, CreatedOn: time.Now().UTC().Truncate(time.Microsecond), UserID: e.UserID, Actor: e.Actor, Carrier: e.Carrier, Address: e.Address,
+		Seq: h.Seq, CreatedOn: time.Now().UTC().Truncate(time.Microsecond), UserID: e.UserID, Actor: e.Actor, Carrier: e.Carrier, Address: e.Address,
 		RequestID: e.RequestID, Action: e.Action, Resource: e.Resource, ResourceID: e.ResourceID, Detail: detail, Previous: h.Hash,
 	}
 	v.Hash = v.sum(e.OrgID)
@@ -89,7 +86,7 @@ func Record(ctx context.Context, tx *db.Tx, e Entry) error {
 	if err != nil {
 		return err
 	}
-	_, err = db.Exec(ctx, tx, `UPDATE audit_head SET seq = ?, hash = ? WHERE org_id = ?`, v.Seq, v.Hash, e.OrgID)
+	_, err = db.Exec(ctx, tx, `UPDATE audit_head SET hash = ? WHERE org_id = ?`, v.Hash, e.OrgID)
 	return err
 }
 
