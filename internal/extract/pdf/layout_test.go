@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -182,6 +184,7 @@ func TestTheOtherModesTakeThePlainText(t *testing.T) {
 
 func FuzzTSV(f *testing.F) {
 	f.Add(newSheet().newPage().add(1, 2, 10, "a b c", "d e f").add(1, 30, 20, "Head").b.String())
+	f.Add("level\tpage_num\n\t\t\t\t\t\t0\t0\t0\t0\t\t0")
 	f.Fuzz(func(t *testing.T, text string) {
 		pages, _ := parseTSV([]byte(text))
 		for _, p := range pages {
@@ -190,4 +193,21 @@ func FuzzTSV(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestNumbersOfPlacesAreReadExactly(t *testing.T) {
+	t.Parallel()
+	texts := []string{"", ".", "-", "0", "007", "12.", ".5", "1.2.3", "-3.25", "1e3", "nan", "inf", "123456789012345", "1234567890123456", "0.1234567890123456789", "99999999999999999999", "1_0", "x"}
+	for i := range 2000 {
+		texts = append(texts, fmt.Sprintf("%.*f", i%16, float64(i)*7919/13))
+	}
+	for _, s := range texts {
+		want, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			want = 0
+		}
+		if got := decimal([]byte(s)); got != want && !math.IsNaN(want) {
+			t.Errorf("%q is %v, want %v", s, got, want)
+		}
+	}
 }

@@ -119,17 +119,19 @@ func layPage(in *doc.Input, p tsvPage, body float64) {
 		// The number of a heading is often a block of its own.
 		if k+1 < len(p.blocks) && b.numbers(p.blocks[k+1]) {
 			next := p.blocks[k+1]
-			if level := next.level(body); level > 0 {
-				in.Out.Heading(level, b.paragraph()+" "+next.paragraph())
+			text := next.paragraph()
+			if level := next.level(body, text); level > 0 {
+				in.Out.Heading(level, b.paragraph()+" "+text)
 				k++
 				continue
 			}
 		}
-		if level := b.level(body); level > 0 && !inTable {
-			in.Out.Heading(level, b.paragraph())
+		text := b.paragraph()
+		if level := b.level(body, text); level > 0 && !inTable {
+			in.Out.Heading(level, text)
 			continue
 		}
-		in.Out.Add(doc.Paragraph, b.paragraph())
+		in.Out.Add(doc.Paragraph, text)
 	}
 }
 
