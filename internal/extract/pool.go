@@ -200,8 +200,10 @@ func (p *Pool) give(w *worker, err error) {
 		keep = false
 	}
 	if keep {
-		m := w.memory()
-		keep = m > 0 && m < reusable
+		if w.held == 0 {
+			w.held = w.memory()
+		}
+		keep = w.held > 0 && w.held < reusable
 	}
 	p.mu.Lock()
 	if !keep || p.closed {

@@ -28,6 +28,7 @@ type worker struct {
 	stderr      *tail
 	protections Protections
 	served      int
+	held        int64       // memory after the last file
 	timer       *time.Timer // while idle
 	exited      chan struct{}
 	once        sync.Once
@@ -188,12 +189,10 @@ func (w *worker) extract(ctx context.Context, f *os.File, r Request) (Document, 
 		}
 	})
 	d, err := w.talk(f, r, l)
-	if m := w.memory(); m > peak.Load() {
-		peak.Store(m)
-	}
+	w.held = w.memory()
 	close(done)
 	watching.Wait()
-	use := Usage{Time: time.Since(begin), Memory: peak.Load()}
+	use := Usage{Time: time.Since(begin), Memory: max(w.held, peak.Load())}
 	if err == nil {
 		return d, use, nil
 	}
