@@ -24,6 +24,9 @@ type Options struct {
 	Idle time.Duration
 	// Limits bound each file; see doc.DefaultLimits.
 	Limits Limits
+	// Languages are those that tesseract reads in pictures of text; by default the
+	// ones that are installed, see package ocr.
+	Languages []string
 	// NoHelpers keeps workers from running pdftotext and the like.
 	NoHelpers bool
 	// Log is told about workers that fail; slog.Default by default.

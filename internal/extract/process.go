@@ -237,7 +237,7 @@ func (w *worker) postMortem(err error, l Limits) *Error {
 // talk sends the request and collects the answer.
 func (w *worker) talk(f *os.File, r Request, l Limits) (Document, error) {
 	b, err := json.Marshal(request{ //nolint:gosec // the worker needs the file's password; it goes through a socket of our own
-		Name: r.Name, MediaType: r.MediaType, Mode: r.Mode, Password: r.Password,
+		Name: r.Name, MediaType: r.MediaType, Mode: r.Mode, Password: r.Password, Languages: w.pool.opt.Languages,
 		Helpers: !w.pool.opt.NoHelpers, Time: l.Time * 9 / 10, Limits: l,
 	})
 	if err != nil {

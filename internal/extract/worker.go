@@ -190,7 +190,7 @@ func serve(conn io.Writer, r request, f *os.File, helpers map[string]string) err
 		l.Time = r.Time
 	}
 	j := read.Job{
-		File: f, Size: st.Size(), Name: r.Name, MediaType: r.MediaType, Mode: r.Mode, Password: r.Password, Limits: l,
+		File: f, Size: st.Size(), Name: r.Name, MediaType: r.MediaType, Mode: r.Mode, Password: r.Password, Languages: r.Languages, Limits: l,
 		Log: func(s string) { _, _ = os.Stderr.WriteString(s + "\n") },
 	}
 	if r.Helpers && len(helpers) > 0 {

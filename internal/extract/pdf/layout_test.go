@@ -3,6 +3,7 @@ package pdf
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"atrium/internal/extract/doc"
+	"atrium/internal/extract/ocr"
 )
 
 // sheet writes what pdftotext -tsv would say of pages.
@@ -66,13 +68,18 @@ func (h helpers) run(_ context.Context, stdin io.Reader, name string, args ...st
 	return h[name](args)
 }
 
-func readWith(t *testing.T, mode doc.Mode, h helpers) (doc.Document, error) {
+func input(t *testing.T, mode doc.Mode, h helpers) *doc.Input {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	l := doc.DefaultLimits()
 	file := []byte("%PDF-1.4")
-	in := &doc.Input{Ctx: ctx, File: bytes.NewReader(file), Size: int64(len(file)), Mode: mode, Out: doc.NewBuilder(l), Budget: doc.NewBudget(l, 8), Helper: h.run}
+	return &doc.Input{Ctx: ctx, File: bytes.NewReader(file), Size: int64(len(file)), Mode: mode, Out: doc.NewBuilder(l), Budget: doc.NewBudget(l, 8), Helper: h.run}
+}
+
+func readWith(t *testing.T, mode doc.Mode, h helpers) (doc.Document, error) {
+	t.Helper()
+	in := input(t, mode, h)
 	err := Read(in)
 	return in.Out.Document(), err
 }
@@ -152,6 +159,53 @@ func TestPagesThatArePicturesAreRecognizedOrSpokenOf(t *testing.T) {
 		}
 		if got := strings.Join(outline(d), "|"); err != nil || got != c.want || !strings.Contains(strings.Join(d.Warnings, "; "), c.warn) {
 			t.Errorf("%s: %q with %q, %v", c.name, got, d.Warnings, err)
+		}
+	}
+}
+
+func TestScansAreReadInTheLanguagesThatAreSetOrInstalled(t *testing.T) {
+	t.Parallel()
+	scan := newSheet().newPage().b.String()
+	mixed := newSheet().newPage().add(50, 40, 10, "A page of text").newPage().b.String()
+	for _, c := range []struct {
+		name, tsv  string
+		read       func(*doc.Input) error
+		installed  string // empty: it cannot tell
+		set        []string
+		want, said string
+		reason     doc.Reason
+	}{
+		{"installed", scan, Read, "deu eng osd", nil, "- - -l eng+deu", "", ""},
+		{"set", scan, Read, "deu eng fra osd", []string{"fra", "eng"}, "- - -l fra+eng", "", ""},
+		{"not told", scan, Read, "", nil, "- -", "", ""},
+		{"set and not told", scan, Read, "", []string{"deu"}, "- - -l deu", "", ""},
+		{"missing", scan, Read, "eng osd", []string{"eng", "deu", "fra"}, "", "install tesseract's data for deu and fra on the server", doc.Empty},
+		{"none at all", scan, Read, "osd", nil, "", "install tesseract's data for eng on the server", doc.Empty},
+		{"missing for a page", mixed, Read, "eng osd", []string{"deu"}, "A page of text", "page 2 of the PDF has no text; if it is a scan, it cannot be recognized because tesseract lacks a language; install tesseract's data for deu", ""},
+		{"a picture", "", Picture, "deu eng osd", nil, "- - -l eng+deu", "", ""},
+		{"missing for a picture", "", Picture, "eng osd", []string{"deu"}, "", "install tesseract's data for deu on the server", doc.Unsupported},
+	} {
+		tesseract := func(args []string) ([]byte, error) {
+			switch {
+			case !slices.Equal(args, ocr.ListArgs):
+				return []byte(strings.Join(args, " ")), nil
+			case c.installed == "":
+				return nil, errors.New("unknown option")
+			}
+			return []byte("List of available languages in \"/data/\" (2):\n" + strings.ReplaceAll(c.installed, " ", "\n")), nil
+		}
+		in := input(t, doc.Exhaustive, helpers{"pdftotext": says(c.tsv), "pdftoppm": says("image"), "tesseract": tesseract})
+		in.Languages = c.set
+		err := c.read(in)
+		d := in.Out.Document()
+		if c.reason != "" {
+			if e, ok := errors.AsType[*doc.Error](err); !ok || e.Reason != c.reason || !strings.Contains(e.Message, c.said) {
+				t.Errorf("%s: fails with %v", c.name, err)
+			}
+			continue
+		}
+		if err != nil || len(d.Blocks) != 1 || d.Blocks[0].Text != c.want || !strings.Contains(strings.Join(d.Warnings, "; "), c.said) {
+			t.Errorf("%s: %+v, %v", c.name, d, err)
 		}
 	}
 }
