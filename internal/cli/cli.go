@@ -84,16 +84,17 @@ var errSaid = errors.New("failed")
 
 // serve starts the server; its flags are the settings most often given by hand.
 type serve struct {
-	Listen      *string `help:"Address to listen on (ATRIUM_LISTEN)." placeholder:"HOST:PORT"`
-	Data        *string `help:"Folder for everything that is kept (ATRIUM_DATA)." type:"path" placeholder:"DIR"`
-	DatabaseURL *string `help:"PostgreSQL instead of SQLite (ATRIUM_DATABASE_URL)." placeholder:"URL"`
-	PublicURL   *string `help:"Address that people type (ATRIUM_PUBLIC_URL)." placeholder:"URL"`
-	LogLevel    *string `help:"debug, info, warn or error (ATRIUM_LOG_LEVEL)." enum:"debug,info,warn,error" placeholder:"LEVEL"`
+	Listen       *string `help:"Address to listen on (ATRIUM_LISTEN)." placeholder:"HOST:PORT"`
+	Data         *string `help:"Folder for everything that is kept (ATRIUM_DATA)." type:"path" placeholder:"DIR"`
+	DatabaseURL  *string `help:"PostgreSQL instead of SQLite (ATRIUM_DATABASE_URL)." placeholder:"URL"`
+	PublicURL    *string `help:"Address that people type (ATRIUM_PUBLIC_URL)." placeholder:"URL"`
+	OCRLanguages *string `help:"Languages of scanned pages, such as eng+deu (ATRIUM_OCR_LANGUAGES)." placeholder:"LANG+LANG"`
+	LogLevel     *string `help:"debug, info, warn or error (ATRIUM_LOG_LEVEL)." enum:"debug,info,warn,error" placeholder:"LEVEL"`
 }
 
 func (s *serve) flags() map[string]any {
 	m := map[string]any{}
-	for name, p := range map[string]*string{"listen": s.Listen, "data": s.Data, "database_url": s.DatabaseURL, "public_url": s.PublicURL, "log_level": s.LogLevel} {
+	for name, p := range map[string]*string{"listen": s.Listen, "data": s.Data, "database_url": s.DatabaseURL, "public_url": s.PublicURL, "ocr_languages": s.OCRLanguages, "log_level": s.LogLevel} {
 		if p != nil {
 			m[name] = *p
 		}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"atrium/internal/db"
+	"atrium/internal/extract/ocr"
 	"atrium/internal/server"
 )
 
@@ -61,7 +63,7 @@ func (doctor) Run(t *terminal) error {
 	if running.state == good {
 		found = append(found, reembedding(t.ctx, cfg.Listen)...)
 	}
-	found = append(found, programs()...)
+	found = append(found, programs(t.ctx, cfg)...)
 	w := tabwriter.NewWriter(t.out, 0, 4, 2, ' ', 0)
 	bad := false
 	for _, f := range found {
@@ -194,7 +196,7 @@ func reembedding(ctx context.Context, listen string) []finding {
 }
 
 // programs are helpers that extraction uses when they are installed.
-func programs() []finding {
+func programs(ctx context.Context, cfg server.Config) []finding {
 	var out []finding
 	for _, p := range []struct{ name, use string }{
 		{"pdftotext", "reads PDF best; the built-in reader is used without it (package poppler-utils)"},
@@ -207,6 +209,36 @@ func programs() []finding {
 			continue
 		}
 		out = append(out, finding{good, p.name, path})
+		if p.name == "tesseract" {
+			out = append(out, languages(ctx, path, cfg.OCRLanguages))
+		}
 	}
 	return out
+}
+
+// languages tells in which ones text is recognized, and which are missing.
+func languages(ctx context.Context, tesseract, setting string) finding {
+	const what = "OCR languages"
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, tesseract, ocr.ListArgs...)
+	cmd.Env = []string{"LC_ALL=C.UTF-8"} // as the workers run it
+	said, err := cmd.Output()
+	installed, ok := ocr.Installed(said)
+	set, _ := ocr.Parse(setting) // Check has found nothing wrong with it
+	missing := ocr.Missing(set, installed)
+	usual, left := ocr.Usual(installed)
+	switch {
+	case err != nil || !ok:
+		return finding{note, what, "tesseract does not tell which are installed; " + cmp.Or(setting, "its default") + " is read"}
+	case len(missing) > 0:
+		return finding{broken, what, strings.Join(missing, ", ") + " of ATRIUM_OCR_LANGUAGES is not installed, and scanned pages are not read; " + ocr.Install(missing) + " (Debian: a package tesseract-ocr-… for each), or change the setting"}
+	case len(set) > 0:
+		return finding{good, what, strings.Join(set, ", ") + " (ATRIUM_OCR_LANGUAGES)"}
+	case len(usual) == 0:
+		return finding{broken, what, "none is installed, and scanned pages are not read; " + ocr.Install([]string{"eng"})}
+	case len(left) > 0:
+		return finding{note, what, fmt.Sprintf("%s, but not %s: of more than %d installed ones choose with ATRIUM_OCR_LANGUAGES", strings.Join(usual, ", "), strings.Join(left, ", "), ocr.Most)}
+	}
+	return finding{good, what, strings.Join(usual, ", ") + "; install tesseract's data for others"}
 }

@@ -23,6 +23,7 @@ type request struct {
 	MediaType string        `json:"media_type"`
 	Mode      Mode          `json:"mode"`
 	Password  string        `json:"password,omitempty"`
+	Languages []string      `json:"languages,omitempty"`
 	Helpers   bool          `json:"helpers"`
 	Time      time.Duration `json:"time"`
 	Limits    Limits        `json:"limits"`

@@ -24,6 +24,9 @@ type Options struct {
 	Idle time.Duration
 	// Limits bound each file; see doc.DefaultLimits.
 	Limits Limits
+	// Languages are those that tesseract reads in pictures of text; by default the
+	// ones that are installed, see package ocr.
+	Languages []string
 	// NoHelpers keeps workers from running pdftotext and the like.
 	NoHelpers bool
 	// Log is told about workers that fail; slog.Default by default.
@@ -200,8 +203,10 @@ func (p *Pool) give(w *worker, err error) {
 		keep = false
 	}
 	if keep {
-		m := w.memory()
-		keep = m > 0 && m < reusable
+		if w.held == 0 {
+			w.held = w.memory()
+		}
+		keep = w.held > 0 && w.held < reusable
 	}
 	p.mu.Lock()
 	if !keep || p.closed {

@@ -28,6 +28,7 @@ type worker struct {
 	stderr      *tail
 	protections Protections
 	served      int
+	held        int64       // memory after the last file
 	timer       *time.Timer // while idle
 	exited      chan struct{}
 	once        sync.Once
@@ -188,12 +189,10 @@ func (w *worker) extract(ctx context.Context, f *os.File, r Request) (Document, 
 		}
 	})
 	d, err := w.talk(f, r, l)
-	if m := w.memory(); m > peak.Load() {
-		peak.Store(m)
-	}
+	w.held = w.memory()
 	close(done)
 	watching.Wait()
-	use := Usage{Time: time.Since(begin), Memory: peak.Load()}
+	use := Usage{Time: time.Since(begin), Memory: max(w.held, peak.Load())}
 	if err == nil {
 		return d, use, nil
 	}
@@ -238,7 +237,7 @@ func (w *worker) postMortem(err error, l Limits) *Error {
 // talk sends the request and collects the answer.
 func (w *worker) talk(f *os.File, r Request, l Limits) (Document, error) {
 	b, err := json.Marshal(request{ //nolint:gosec // the worker needs the file's password; it goes through a socket of our own
-		Name: r.Name, MediaType: r.MediaType, Mode: r.Mode, Password: r.Password,
+		Name: r.Name, MediaType: r.MediaType, Mode: r.Mode, Password: r.Password, Languages: w.pool.opt.Languages,
 		Helpers: !w.pool.opt.NoHelpers, Time: l.Time * 9 / 10, Limits: l,
 	})
 	if err != nil {

@@ -1,7 +1,6 @@
 package extract
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -11,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -48,6 +49,10 @@ const socketFD = 3
 // heapTarget is where a worker starts to collect garbage eagerly, in bytes.
 const heapTarget = 256 << 20
 
+// garbage is how much a worker may leave behind, in percent of what it holds,
+// before it collects: most files are read and forgotten without a collection.
+const garbage = 400
+
 const (
 	// niceness lets whoever asks a question go before whoever reads files.
 	niceness = 10
@@ -61,6 +66,7 @@ const (
 func WorkerMain() {
 	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, niceness) // threads and what confine starts inherit it
 	debug.SetMemoryLimit(heapTarget)
+	debug.SetGCPercent(garbage)
 	debug.SetTraceback("single")
 	if len(os.Args) < 2 || !isSocket(socketFD) {
 		die(2, errNotByHand)
@@ -184,7 +190,7 @@ func serve(conn io.Writer, r request, f *os.File, helpers map[string]string) err
 		l.Time = r.Time
 	}
 	j := read.Job{
-		File: f, Size: st.Size(), Name: r.Name, MediaType: r.MediaType, Mode: r.Mode, Password: r.Password, Limits: l,
+		File: f, Size: st.Size(), Name: r.Name, MediaType: r.MediaType, Mode: r.Mode, Password: r.Password, Languages: r.Languages, Limits: l,
 		Log: func(s string) { _, _ = os.Stderr.WriteString(s + "\n") },
 	}
 	if r.Helpers && len(helpers) > 0 {
@@ -200,6 +206,11 @@ func serve(conn io.Writer, r request, f *os.File, helpers map[string]string) err
 	return sendDocument(conn, d)
 }
 
+// helperEnv is all that a helper is told of its surroundings. The setting of glibc,
+// which other libraries pass over, has poppler take and give back its many small
+// pieces of memory without a search.
+var helperEnv = []string{"OMP_THREAD_LIMIT=1", "LC_ALL=C.UTF-8", "GLIBC_TUNABLES=glibc.malloc.tcache_count=2000"}
+
 // runHelper runs a program with nothing but its standard streams.
 func runHelper(ctx context.Context, path string, limit int64, stdin io.Reader, args []string) ([]byte, error) {
 	if path == "" {
@@ -207,39 +218,83 @@ func runHelper(ctx context.Context, path string, limit int64, stdin io.Reader, a
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	r, w, err := pipe()
+	if err != nil {
+		return nil, doc.ErrNoHelper
+	}
+	defer func() { _ = unix.Close(r) }()
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Env = []string{"OMP_THREAD_LIMIT=1", "LC_ALL=C.UTF-8"}
+	cmd.Env = helperEnv
 	cmd.Dir = "/"
 	cmd.Stdin = stdin
+	cmd.Stdout = w
 	cmd.WaitDelay = time.Second
-	out := &bounded{limit: limit, full: cancel}
-	cmd.Stdout = out
-	err := cmd.Run()
+	err = cmd.Start()
+	_ = w.Close() // else its end would not be noticed
+	if err != nil {
+		return nil, doc.ErrNoHelper // it cannot be started here
+	}
+	out, over := collect(ctx, r, limit)
+	if over {
+		cancel()
+	}
+	err = cmd.Wait()
 	var exit *exec.ExitError
 	switch {
-	case out.over:
+	case over:
 		return nil, doc.Fail(TooLarge, "the document holds too much text; split it and add the parts")
 	case err == nil, errors.As(err, &exit):
-		return out.buf.Bytes(), err
-	case out.buf.Len() > 0: // it did not want to read the rest of its input
-		return out.buf.Bytes(), nil
+		return out, err
+	case len(out) > 0: // it did not want to read the rest of its input
+		return out, nil
 	}
-	return nil, doc.ErrNoHelper // it cannot be started here
+	return nil, doc.ErrNoHelper
 }
 
-// bounded is a buffer that stops the writer when it is full.
-type bounded struct {
-	buf   bytes.Buffer
-	limit int64
-	over  bool
-	full  func()
+// piece is how long a program's output gathers before it is read: to be woken for
+// each of its 4 KiB writes costs more than to read them.
+const piece = 4 * time.Millisecond
+
+// collect reads the pipe until the program closes its end, or there are more bytes
+// than the limit.
+func collect(ctx context.Context, r int, limit int64) (out []byte, over bool) {
+	out = make([]byte, 0, 64<<10)
+	for ctx.Err() == nil {
+		n, err := unix.Read(r, out[len(out):cap(out)])
+		switch {
+		case n > 0:
+			if out = out[:len(out)+n]; int64(len(out)) > limit {
+				return nil, true
+			}
+			if len(out) == cap(out) {
+				out = slices.Grow(out, len(out))
+			}
+		case errors.Is(err, unix.EAGAIN):
+			// Asked for nothing, it tells only of the end.
+			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(r)}}, int(piece.Milliseconds()))
+		case !errors.Is(err, unix.EINTR):
+			return out, false
+		}
+	}
+	return out, false
 }
 
-func (b *bounded) Write(p []byte) (int, error) {
-	if int64(b.buf.Len()+len(p)) > b.limit {
-		b.over = true
-		b.full()
-		return 0, io.ErrShortWrite
+// pipe makes a pipe whose reading end never blocks.
+func pipe() (r int, w *os.File, err error) {
+	var fds [2]int
+	// Held so that no other process starts between making the pipe and marking it.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	if err := unix.Pipe(fds[:]); err != nil {
+		return 0, nil, err
 	}
-	return b.buf.Write(p)
+	unix.CloseOnExec(fds[0])
+	unix.CloseOnExec(fds[1])
+	widen(fds[1])
+	w = os.NewFile(uintptr(fds[1]), "helper")
+	if err := unix.SetNonblock(fds[0], true); err != nil {
+		_, _ = unix.Close(fds[0]), w.Close()
+		return 0, nil, err
+	}
+	return fds[0], w, nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"atrium/internal/blob/s3"
+	"atrium/internal/extract/ocr"
 	"atrium/internal/secret"
 )
 
@@ -31,9 +32,10 @@ type Config struct {
 	LLM           Model  `koanf:"llm"`
 	Embed         Model  `koanf:"embed"`
 	Rerank        Model  `koanf:"rerank"`
-	EgressAllow   string `koanf:"egress_allow"` // private networks that fetching may reach, as CIDR, comma-separated
-	MaxUpload     int64  `koanf:"max_upload"`   // bytes
-	Vectors       string `koanf:"vectors"`      // where they are searched: memory or pgvector
+	EgressAllow   string `koanf:"egress_allow"`  // private networks that fetching may reach, as CIDR, comma-separated
+	MaxUpload     int64  `koanf:"max_upload"`    // bytes
+	Vectors       string `koanf:"vectors"`       // where they are searched: memory or pgvector
+	OCRLanguages  string `koanf:"ocr_languages"` // of scanned pages, as tesseract names them, joined by +; empty: the installed ones
 
 	TrustedProxies string      `koanf:"trusted_proxies"` // reverse proxies that say whom they speak for, as CIDR, comma-separated
 	BlobURL        string      `koanf:"blob_url"`        // s3://… for the files; empty: the data folder
@@ -150,6 +152,9 @@ func (c *Config) Check() error {
 		if _, err := list(); err != nil {
 			errs = append(errs, err)
 		}
+	}
+	if _, err := ocr.Parse(c.OCRLanguages); err != nil {
+		say("ATRIUM_OCR_LANGUAGES %w", err)
 	}
 	if c.MaxUpload < 1<<20 {
 		say("ATRIUM_MAX_UPLOAD is below 1 MiB; it is a number of bytes")

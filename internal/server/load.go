@@ -81,7 +81,7 @@ func key(name, value string) (string, any) {
 func knownKeys() []string {
 	model := []string{"base_url", "api_key", "model", "prompt_price", "completion_price"}
 	known := []string{"listen", "data", "database_url", "vectors", "public_url", "org_name", "admin_email", "admin_password", "api_key", "app_secret",
-		"master_key", "require_api_key", "egress_allow", "max_upload", "trusted_proxies", "blob_url", "blob_access_key", "blob_secret_key", "smtp_url", "mail_from", "sso_create_users", "open_registration", "log_level", "log_format"}
+		"master_key", "require_api_key", "egress_allow", "max_upload", "ocr_languages", "trusted_proxies", "blob_url", "blob_access_key", "blob_secret_key", "smtp_url", "mail_from", "sso_create_users", "open_registration", "log_level", "log_format"}
 	sso := []string{"client_id", "client_secret", "issuer", "tenant"}
 	for _, g := range groups {
 		keys := model

@@ -28,6 +28,7 @@ import (
 	"atrium/internal/embed"
 	"atrium/internal/event"
 	"atrium/internal/extract"
+	"atrium/internal/extract/ocr"
 	"atrium/internal/feature"
 	"atrium/internal/job"
 	"atrium/internal/model"
@@ -135,7 +136,11 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 		}
 		worker = []string{exe, "extract-worker"}
 	}
-	s.pool = extract.NewPool(extract.Options{Command: worker, Workers: 2})
+	languages, err := ocr.Parse(c.OCRLanguages)
+	if err != nil {
+		return err
+	}
+	s.pool = extract.NewPool(extract.Options{Command: worker, Workers: 2, Languages: languages})
 	s.orgs = org.New(s.db, s.blobs)
 	s.features = feature.New(s.db)
 	s.notices = notify.New(s.db)

@@ -64,8 +64,9 @@ type Input struct {
 	Name      string // a hint only
 	MediaType string // as found by content
 	Mode      Mode
-	Password  string // of the file itself; empty when none was given
-	Depth     int    // 0 for the file itself, 1 for a file inside it, …
+	Password  string   // of the file itself; empty when none was given
+	Languages []string // in which pictures of text are read; empty: those that are installed
+	Depth     int      // 0 for the file itself, 1 for a file inside it, …
 	Out       *Builder
 	Budget    *Budget
 	// Read reads a file that was found inside this one into the same Builder.

@@ -3,14 +3,18 @@ package pdf
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"atrium/internal/extract/doc"
+	"atrium/internal/extract/ocr"
 )
 
 // sheet writes what pdftotext -tsv would say of pages.
@@ -64,13 +68,18 @@ func (h helpers) run(_ context.Context, stdin io.Reader, name string, args ...st
 	return h[name](args)
 }
 
-func readWith(t *testing.T, mode doc.Mode, h helpers) (doc.Document, error) {
+func input(t *testing.T, mode doc.Mode, h helpers) *doc.Input {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	l := doc.DefaultLimits()
 	file := []byte("%PDF-1.4")
-	in := &doc.Input{Ctx: ctx, File: bytes.NewReader(file), Size: int64(len(file)), Mode: mode, Out: doc.NewBuilder(l), Budget: doc.NewBudget(l, 8), Helper: h.run}
+	return &doc.Input{Ctx: ctx, File: bytes.NewReader(file), Size: int64(len(file)), Mode: mode, Out: doc.NewBuilder(l), Budget: doc.NewBudget(l, 8), Helper: h.run}
+}
+
+func readWith(t *testing.T, mode doc.Mode, h helpers) (doc.Document, error) {
+	t.Helper()
+	in := input(t, mode, h)
 	err := Read(in)
 	return in.Out.Document(), err
 }
@@ -154,6 +163,53 @@ func TestPagesThatArePicturesAreRecognizedOrSpokenOf(t *testing.T) {
 	}
 }
 
+func TestScansAreReadInTheLanguagesThatAreSetOrInstalled(t *testing.T) {
+	t.Parallel()
+	scan := newSheet().newPage().b.String()
+	mixed := newSheet().newPage().add(50, 40, 10, "A page of text").newPage().b.String()
+	for _, c := range []struct {
+		name, tsv  string
+		read       func(*doc.Input) error
+		installed  string // empty: it cannot tell
+		set        []string
+		want, said string
+		reason     doc.Reason
+	}{
+		{"installed", scan, Read, "deu eng osd", nil, "- - -l eng+deu", "", ""},
+		{"set", scan, Read, "deu eng fra osd", []string{"fra", "eng"}, "- - -l fra+eng", "", ""},
+		{"not told", scan, Read, "", nil, "- -", "", ""},
+		{"set and not told", scan, Read, "", []string{"deu"}, "- - -l deu", "", ""},
+		{"missing", scan, Read, "eng osd", []string{"eng", "deu", "fra"}, "", "install tesseract's data for deu and fra on the server", doc.Empty},
+		{"none at all", scan, Read, "osd", nil, "", "install tesseract's data for eng on the server", doc.Empty},
+		{"missing for a page", mixed, Read, "eng osd", []string{"deu"}, "A page of text", "page 2 of the PDF has no text; if it is a scan, it cannot be recognized because tesseract lacks a language; install tesseract's data for deu", ""},
+		{"a picture", "", Picture, "deu eng osd", nil, "- - -l eng+deu", "", ""},
+		{"missing for a picture", "", Picture, "eng osd", []string{"deu"}, "", "install tesseract's data for deu on the server", doc.Unsupported},
+	} {
+		tesseract := func(args []string) ([]byte, error) {
+			switch {
+			case !slices.Equal(args, ocr.ListArgs):
+				return []byte(strings.Join(args, " ")), nil
+			case c.installed == "":
+				return nil, errors.New("unknown option")
+			}
+			return []byte("List of available languages in \"/data/\" (2):\n" + strings.ReplaceAll(c.installed, " ", "\n")), nil
+		}
+		in := input(t, doc.Exhaustive, helpers{"pdftotext": says(c.tsv), "pdftoppm": says("image"), "tesseract": tesseract})
+		in.Languages = c.set
+		err := c.read(in)
+		d := in.Out.Document()
+		if c.reason != "" {
+			if e, ok := errors.AsType[*doc.Error](err); !ok || e.Reason != c.reason || !strings.Contains(e.Message, c.said) {
+				t.Errorf("%s: fails with %v", c.name, err)
+			}
+			continue
+		}
+		if err != nil || len(d.Blocks) != 1 || d.Blocks[0].Text != c.want || !strings.Contains(strings.Join(d.Warnings, "; "), c.said) {
+			t.Errorf("%s: %+v, %v", c.name, d, err)
+		}
+	}
+}
+
 func TestTheOtherModesTakeThePlainText(t *testing.T) {
 	t.Parallel()
 	plain := func(args []string) ([]byte, error) {
@@ -182,6 +238,7 @@ func TestTheOtherModesTakeThePlainText(t *testing.T) {
 
 func FuzzTSV(f *testing.F) {
 	f.Add(newSheet().newPage().add(1, 2, 10, "a b c", "d e f").add(1, 30, 20, "Head").b.String())
+	f.Add("level\tpage_num\n\t\t\t\t\t\t0\t0\t0\t0\t\t0")
 	f.Fuzz(func(t *testing.T, text string) {
 		pages, _ := parseTSV([]byte(text))
 		for _, p := range pages {
@@ -190,4 +247,21 @@ func FuzzTSV(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestNumbersOfPlacesAreReadExactly(t *testing.T) {
+	t.Parallel()
+	texts := []string{"", ".", "-", "0", "007", "12.", ".5", "1.2.3", "-3.25", "1e3", "nan", "inf", "123456789012345", "1234567890123456", "0.1234567890123456789", "99999999999999999999", "1_0", "x"}
+	for i := range 2000 {
+		texts = append(texts, fmt.Sprintf("%.*f", i%16, float64(i)*7919/13))
+	}
+	for _, s := range texts {
+		want, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			want = 0
+		}
+		if got := decimal([]byte(s)); got != want && !math.IsNaN(want) {
+			t.Errorf("%q is %v, want %v", s, got, want)
+		}
+	}
 }

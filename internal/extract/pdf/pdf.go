@@ -25,7 +25,12 @@ func Read(in *doc.Input) error {
 	}
 	if in.Mode == doc.Exhaustive && len(bare) > 0 {
 		err := recognize(in, bare)
+		not, unknown := errors.AsType[languagesError](err)
 		switch {
+		case unknown && none:
+			return doc.Fail(doc.Empty, "the PDF has no text layer: its pages are pictures, such as a scan, whose text cannot be recognized because tesseract lacks a language; %s", not)
+		case unknown:
+			in.Out.Warn(pageList(bare) + " of the PDF has no text; if it is a scan, it cannot be recognized because tesseract lacks a language; " + not.Error())
 		case errors.Is(err, doc.ErrNoHelper) && none:
 			return doc.Fail(doc.Empty, "the PDF has no text layer: its pages are pictures, such as a scan; install tesseract and pdftoppm (poppler-utils) on the server and retry, or add the file after text recognition (OCR)")
 		case errors.Is(err, doc.ErrNoHelper):

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"atrium/internal/extract/doc"
+	"atrium/internal/extract/ocr"
 )
 
 // poppler reads a file by pdftotext and answers the pages that hold no text. Its
@@ -119,17 +120,19 @@ func layPage(in *doc.Input, p tsvPage, body float64) {
 		// The number of a heading is often a block of its own.
 		if k+1 < len(p.blocks) && b.numbers(p.blocks[k+1]) {
 			next := p.blocks[k+1]
-			if level := next.level(body); level > 0 {
-				in.Out.Heading(level, b.paragraph()+" "+next.paragraph())
+			text := next.paragraph()
+			if level := next.level(body, text); level > 0 {
+				in.Out.Heading(level, b.paragraph()+" "+text)
 				k++
 				continue
 			}
 		}
-		if level := b.level(body); level > 0 && !inTable {
-			in.Out.Heading(level, b.paragraph())
+		text := b.paragraph()
+		if level := b.level(body, text); level > 0 && !inTable {
+			in.Out.Heading(level, text)
 			continue
 		}
-		in.Out.Add(doc.Paragraph, b.paragraph())
+		in.Out.Add(doc.Paragraph, text)
 	}
 }
 
@@ -167,6 +170,10 @@ func recognize(in *doc.Input, pages []int) error {
 	if in.Helper == nil {
 		return doc.ErrNoHelper
 	}
+	languages, err := languages(in)
+	if err != nil {
+		return err
+	}
 	read := 0
 	slowest := time.Duration(0)
 	for i, n := range pages {
@@ -175,7 +182,7 @@ func recognize(in *doc.Input, pages []int) error {
 			in.Out.Warn(fmt.Sprintf("the text of %s was not recognized, because a file is read for a limited time; split the file", pageList(pages[i:])))
 			break
 		}
-		found, err := recognizePage(in, n)
+		found, err := recognizePage(in, n, languages)
 		if e := in.Stopped(); e != nil {
 			return e
 		}
@@ -193,9 +200,42 @@ func recognize(in *doc.Input, pages []int) error {
 	return nil
 }
 
+// languagesError are needed and not installed. Letters read in another language
+// look like text and are none.
+type languagesError []string
+
+func (m languagesError) Error() string {
+	return ocr.Install(m) + " on the server and retry, or have ATRIUM_OCR_LANGUAGES changed"
+}
+
+// languages has tesseract read its input in the languages of the setting, or in
+// those that are installed.
+func languages(in *doc.Input) (args []string, err error) {
+	args = []string{"-", "-"}
+	out, err := in.Helper(in.Ctx, bytes.NewReader(nil), "tesseract", ocr.ListArgs...)
+	if errors.Is(err, doc.ErrNoHelper) {
+		return nil, err
+	}
+	use := in.Languages
+	if installed, ok := ocr.Installed(out); ok && err == nil {
+		if missing := ocr.Missing(use, installed); len(missing) > 0 {
+			return nil, languagesError(missing)
+		}
+		if len(use) == 0 {
+			if use, _ = ocr.Usual(installed); len(use) == 0 {
+				return nil, languagesError{"eng"}
+			}
+		}
+	}
+	if len(use) > 0 {
+		args = append(args, "-l", strings.Join(use, "+"))
+	}
+	return args, nil
+}
+
 // recognizePage tells whether a page had text. The page is drawn at most so large
 // as a sheet of paper is at 200 dots an inch, whatever it says its size is.
-func recognizePage(in *doc.Input, n int) (bool, error) {
+func recognizePage(in *doc.Input, n int, languages []string) (bool, error) {
 	page := strconv.Itoa(n)
 	img, err := in.Helper(in.Ctx, in.Stdin(), "pdftoppm", "-q", "-gray", "-scale-to", "2300", "-f", page, "-l", page, "-")
 	if errors.Is(err, doc.ErrNoHelper) {
@@ -205,7 +245,7 @@ func recognizePage(in *doc.Input, n int) (bool, error) {
 		in.Out.Warn("page " + page + " is damaged and could not be drawn")
 		return false, nil //nolint:nilerr // the warning says so
 	}
-	text, err := in.Helper(in.Ctx, bytes.NewReader(img), "tesseract", "-", "-")
+	text, err := in.Helper(in.Ctx, bytes.NewReader(img), "tesseract", languages...)
 	if errors.Is(err, doc.ErrNoHelper) {
 		return false, err
 	}
@@ -244,12 +284,19 @@ func Picture(in *doc.Input) error {
 	if in.Helper == nil {
 		return missing
 	}
-	text, err := in.Helper(in.Ctx, in.Stdin(), "tesseract", "-", "-")
+	args, err := languages(in)
+	var text []byte
+	if err == nil {
+		text, err = in.Helper(in.Ctx, in.Stdin(), "tesseract", args...)
+	}
 	if e := in.Stopped(); e != nil {
 		return e
 	}
 	if errors.Is(err, doc.ErrNoHelper) {
 		return missing
+	}
+	if not, ok := errors.AsType[languagesError](err); ok {
+		return doc.Fail(doc.Unsupported, "the file is a picture, whose text cannot be recognized because tesseract lacks a language; %s", not)
 	}
 	if limit, ok := errors.AsType[*doc.Error](err); ok {
 		return limit

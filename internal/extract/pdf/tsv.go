@@ -3,6 +3,7 @@ package pdf
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,7 +34,14 @@ type tsvWord struct {
 	text                     string
 }
 
-const tsvFields = 12
+// The fields of a line that are looked at.
+const (
+	tsvLeft   = 6
+	tsvTop    = 7
+	tsvWidth  = 8
+	tsvHeight = 9
+	tsvText   = 11
+)
 
 // parseTSV reads the table; ok is false when it is none, as of a pdftotext that
 // does not know how.
@@ -42,98 +50,128 @@ func parseTSV(out []byte) (pages []tsvPage, ok bool) {
 	if !found || !bytes.HasPrefix(head, []byte("level\tpage_num")) {
 		return nil, false
 	}
-	for line := range bytes.Lines(rest) {
-		var f [tsvFields][]byte
+	// Words and lines lie one after the other, so that each kind is made at once.
+	words := make([]tsvWord, 0, bytes.Count(out, []byte("\n5\t")))
+	lines := make([]tsvLine, 0, bytes.Count(out, []byte("\n4\t")))
+	var b *tsvBlock
+	var l *tsvLine
+	for row := range bytes.Lines(rest) {
+		if len(row) < 2 || row[0] == '\t' || row[1] != '\t' {
+			continue
+		}
+		row = bytes.TrimRight(row, "\r\n")
+		var f [tsvText][]byte
 		n := 0
-		for line = bytes.TrimRight(line, "\r\n"); n < tsvFields-1; n++ {
-			i := bytes.IndexByte(line, '\t')
-			if i < 0 {
-				break
-			}
-			f[n], line = line[:i], line[i+1:]
+		for i := bytes.IndexByte(row, '\t'); n < tsvText && i >= 0; i = bytes.IndexByte(row, '\t') {
+			f[n], row = row[:i], row[i+1:]
+			n++
 		}
-		if n != tsvFields-1 || len(f[0]) != 1 {
+		if n < tsvText {
 			continue
 		}
-		f[n] = line
-		number := func(i int) float64 {
-			v, err := strconv.ParseFloat(string(f[i]), 64)
-			if err != nil {
-				return 0
-			}
-			return v
-		}
-		if f[0][0] == '1' {
-			pages = append(pages, tsvPage{width: number(8)})
-			continue
-		}
-		if len(pages) == 0 {
-			continue
-		}
-		p := &pages[len(pages)-1]
 		switch f[0][0] {
+		case '1':
+			pages = append(pages, tsvPage{width: decimal(f[tsvWidth])})
+			b, l = nil, nil
 		case '3':
-			p.blocks = append(p.blocks, tsvBlock{})
+			if len(pages) > 0 {
+				p := &pages[len(pages)-1]
+				p.blocks = append(p.blocks, tsvBlock{})
+				b, l = &p.blocks[len(p.blocks)-1], nil
+			}
 		case '4':
-			if len(p.blocks) > 0 {
-				b := &p.blocks[len(p.blocks)-1]
-				b.lines = append(b.lines, tsvLine{})
+			if b != nil {
+				lines = append(lines, tsvLine{})
+				l = &lines[len(lines)-1]
+				b.lines = lines[len(lines)-1-len(b.lines):]
 			}
 		case '5':
-			if len(p.blocks) == 0 || len(p.blocks[len(p.blocks)-1].lines) == 0 || len(f[11]) == 0 {
+			if l == nil || len(row) == 0 {
 				continue
 			}
-			b := &p.blocks[len(p.blocks)-1]
 			b.words++
-			left, top := number(6), number(7)
-			b.lines[len(b.lines)-1].add(tsvWord{left, left + number(8), top, number(9), string(f[11])})
+			left := decimal(f[tsvLeft])
+			w := tsvWord{left, left + decimal(f[tsvWidth]), decimal(f[tsvTop]), decimal(f[tsvHeight]), string(row)}
+			words = append(words, w)
+			l.take(w, words[len(words)-1-len(l.words):])
 		}
 	}
 	return pages, true
 }
 
-func (l *tsvLine) add(w tsvWord) {
-	if len(l.words) == 0 {
+// decimal reads a number as pdftotext writes it, and anything else as strconv does.
+func decimal(b []byte) float64 {
+	const most = 15 // so many digits a float64 holds exactly, and their power of ten
+	n, after := 0, -1
+	for i, c := range b {
+		switch {
+		case c >= '0' && c <= '9':
+			n = 10*n + int(c-'0')
+		case c == '.' && after < 0 && i > 0:
+			after = len(b) - 1 - i
+		default:
+			after = len(b)
+		}
+		if i >= most || after == len(b) {
+			v, err := strconv.ParseFloat(string(b), 64)
+			if err != nil {
+				return 0
+			}
+			return v
+		}
+	}
+	return float64(n) / tens[max(after, 0)]
+}
+
+var tens = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
+
+// take adds a word; all are the words of the line with it.
+func (l *tsvLine) take(w tsvWord, all []tsvWord) {
+	if len(all) == 1 {
 		l.left, l.top, l.right, l.height = w.left, w.top, w.right, w.height
 	}
 	l.left, l.right, l.top = min(l.left, w.left), max(l.right, w.right), min(l.top, w.top)
 	l.height = max(l.height, w.height)
-	l.words = append(l.words, w)
+	l.words = all
 }
 
-// text puts together what touches, such as a large first letter and the small
-// capitals after it.
-func (l tsvLine) text() string {
-	var b strings.Builder
+// appendText puts together what touches, such as a large first letter and the
+// small capitals after it.
+func (l tsvLine) appendText(out []byte) []byte {
 	for i, w := range l.words {
 		if i > 0 && w.left-l.words[i-1].right > 0.08*w.height {
-			b.WriteByte(' ')
+			out = append(out, ' ')
 		}
-		b.WriteString(w.text)
+		out = append(out, w.text...)
 	}
-	return b.String()
+	return out
 }
 
 // paragraph joins the lines of a block; a word that was parted at a line's end
 // is put together, as pdftotext does.
 func (b tsvBlock) paragraph() string {
-	var out []byte
+	size := 0
+	for _, l := range b.lines {
+		for _, w := range l.words {
+			size += len(w.text) + 1
+		}
+	}
+	out := make([]byte, 0, size)
 	for i, l := range b.lines {
-		t := l.text()
-		if t == "" {
+		if len(l.words) == 0 {
 			continue
 		}
 		if i > 0 {
 			before, cut := bytes.CutSuffix(out, []byte("-"))
 			last, _ := utf8.DecodeLastRune(before)
-			first, _ := utf8.DecodeRuneInString(t)
+			first, _ := utf8.DecodeRuneInString(l.words[0].text)
 			if cut && unicode.IsLetter(last) && unicode.IsLower(first) {
 				out = before
 			} else {
 				out = append(out, '\n')
 			}
 		}
-		out = append(out, t...)
+		out = l.appendText(out)
 	}
 	return string(out)
 }
@@ -159,9 +197,9 @@ func bodyHeight(pages []tsvPage) float64 {
 	return float64(best) / 4
 }
 
-// level is that of a heading, by how much larger than the body it is; 0 of what
-// is none.
-func (b tsvBlock) level(body float64) int {
+// level is that of a heading of this text, by how much larger than the body it
+// is; 0 of what is none.
+func (b tsvBlock) level(body float64, text string) int {
 	if body <= 0 || len(b.lines) == 0 || len(b.lines) > 3 || b.words > 24 {
 		return 0
 	}
@@ -169,7 +207,6 @@ func (b tsvBlock) level(body float64) int {
 	for _, l := range b.lines {
 		least = min(least, l.height)
 	}
-	text := b.paragraph()
 	if first, _ := utf8.DecodeRuneInString(text); unicode.IsLower(first) || !strings.ContainsFunc(text, unicode.IsLetter) || strings.HasSuffix(text, ".") || b.turned() {
 		return 0
 	}
@@ -195,7 +232,18 @@ func (b tsvBlock) turned() bool {
 type cell struct {
 	block                    int
 	left, right, top, height float64
-	text                     string
+	words                    []tsvWord
+}
+
+func (c cell) text() string {
+	if len(c.words) == 1 {
+		return c.words[0].text
+	}
+	all := make([]string, len(c.words))
+	for i, w := range c.words {
+		all[i] = w.text
+	}
+	return strings.Join(all, " ")
 }
 
 // table is rows of cells that stand in columns.
@@ -224,22 +272,23 @@ func (p tsvPage) tables() []table {
 			gap = 1 // lines that are filled to both sides have wide spaces
 		}
 		for _, l := range b.lines {
-			cells = append(cells, l.cells(i, gap)...)
+			cells = l.appendCells(cells, i, gap)
 		}
 	}
 	slices.SortStableFunc(cells, func(a, b cell) int {
 		return cmp.Or(cmp.Compare(a.top+a.height/2, b.top+b.height/2), cmp.Compare(a.left, b.left))
 	})
 	var rows [][]cell
-	for _, c := range cells {
-		if n := len(rows); n > 0 {
-			first := rows[n-1][0]
-			if c.top+c.height/2-(first.top+first.height/2) < 0.5*min(c.height, first.height) {
-				rows[n-1] = append(rows[n-1], c)
-				continue
-			}
+	from := 0
+	for i, c := range cells {
+		first := cells[from]
+		if i > 0 && !(c.top+c.height/2-(first.top+first.height/2) < 0.5*min(c.height, first.height)) {
+			rows = append(rows, cells[from:i])
+			from = i
 		}
-		rows = append(rows, []cell{c})
+	}
+	if len(cells) > 0 {
+		rows = append(rows, cells[from:])
 	}
 	var out []table
 	for from := 0; from < len(rows); {
@@ -272,7 +321,8 @@ func formula(rows [][]cell) bool {
 	for _, r := range rows {
 		for _, c := range r {
 			all++
-			if len(c.text) < 4 && !strings.ContainsAny(c.text, "0123456789-–") || strings.ContainsAny(c.text, "=∑∫√") {
+			text := c.text()
+			if len(text) < 4 && !strings.ContainsAny(text, "0123456789-–") || strings.ContainsAny(text, "=∑∫√") {
 				signs++
 			}
 		}
@@ -280,17 +330,18 @@ func formula(rows [][]cell) bool {
 	return 5*signs > 2*all
 }
 
-// cells parts a line where there is more than a space between two words; gap is
-// in heights of a word.
-func (l tsvLine) cells(block int, gap float64) []cell {
-	var out []cell
+// appendCells parts a line where there is more than a space between two words;
+// gap is in heights of a word.
+func (l tsvLine) appendCells(out []cell, block int, gap float64) []cell {
+	from := 0
 	for i, w := range l.words {
 		if n := len(out); i > 0 && w.left-out[n-1].right < gap*w.height {
-			out[n-1].text += " " + w.text
+			out[n-1].words = l.words[from : i+1]
 			out[n-1].right = max(out[n-1].right, w.right)
 			continue
 		}
-		out = append(out, cell{block, w.left, w.right, w.top, w.height, w.text})
+		from = i
+		out = append(out, cell{block, w.left, w.right, w.top, w.height, l.words[i : i+1]})
 	}
 	return out
 }
@@ -333,7 +384,7 @@ func (t table) grid() [][]string {
 					at = k
 				}
 			}
-			row[at] = strings.TrimSpace(row[at] + " " + c.text)
+			row[at] = strings.TrimSpace(row[at] + " " + c.text())
 		}
 		out = append(out, row)
 	}
@@ -342,7 +393,16 @@ func (t table) grid() [][]string {
 
 // rightToLeft tells of writing whose order the places of words do not give.
 func rightToLeft(out []byte) bool {
-	return bytes.ContainsFunc(out, func(r rune) bool {
-		return r >= 0x0590 && r < 0x0900 || r >= 0xFB1D && r < 0xFE00 || r >= 0xFE70 && r < 0xFF00
-	})
+	for len(out) > 0 {
+		if len(out) >= 8 && binary.NativeEndian.Uint64(out)&0x8080808080808080 == 0 {
+			out = out[8:] // most of it is numbers
+			continue
+		}
+		r, n := utf8.DecodeRune(out)
+		if r >= 0x0590 && r < 0x0900 || r >= 0xFB1D && r < 0xFE00 || r >= 0xFE70 && r < 0xFF00 {
+			return true
+		}
+		out = out[n:]
+	}
+	return false
 }

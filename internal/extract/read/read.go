@@ -29,7 +29,8 @@ type Job struct {
 	Name      string // its extension is a hint
 	MediaType string // as claimed; a hint
 	Mode      doc.Mode
-	Password  string // of a protected PDF
+	Password  string   // of a protected PDF
+	Languages []string // of pictures of text; see doc.Input
 	Limits    doc.Limits
 	// Helper runs a program beside the worker; see doc.Input.
 	Helper func(ctx context.Context, stdin io.Reader, name string, args ...string) ([]byte, error)
@@ -49,7 +50,7 @@ func Document(ctx context.Context, j Job) (doc.Document, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.Time)
 	defer cancel()
 	in := &doc.Input{
-		Ctx: ctx, File: j.File, Size: j.Size, Name: j.Name, Mode: j.Mode, Password: j.Password,
+		Ctx: ctx, File: j.File, Size: j.Size, Name: j.Name, Mode: j.Mode, Password: j.Password, Languages: j.Languages,
 		Out: doc.NewBuilder(l), Budget: doc.NewBudget(l, j.Size), Helper: j.Helper,
 	}
 	in.Read = func(in *doc.Input) error { return dispatch(in, "", j.Log) }
