@@ -42,7 +42,7 @@ func (s *searcher) feedBack() {
 	// would only blur it; few words of its own would be outvoted.
 	best := top[0].score
 	asked := s.asked()
-	scale := s.feedback / resolved[0].weight * asked / (asked + s.brief) * math.Pow(top[len(top)-1].score/best, s.clarity)
+	scale := s.feedback / resolved[0].weight * min(1, asked/s.brief) * math.Pow(top[len(top)-1].score/best, s.clarity)
 	for i := range resolved {
 		resolved[i].weight *= scale
 		s.add(resolved[i], 0, true)

@@ -27,7 +27,7 @@ type tuning struct {
 	feedbackTerms  int     // words it adds at most
 	feedbackShared int     // pieces that have to have such a word
 	feedback       float64 // weight of its best word
-	brief          float64 // words of a question that gets half of it
+	brief          float64 // words that a question needs to get all of it
 	clarity        float64 // how fast that falls the more the best piece stands out
 
 	vector     float64 // weight of the cosine in the fusion, lexical has the rest
@@ -36,7 +36,7 @@ type tuning struct {
 
 var tuned = tuning{
 	k1: 1, b: 0.75, title: 1, heading: 1, titled: 0.2, neighbour: 0.3, joined: 0.15, mistyped: 0.6, near: 0.3, said: 1, rescored: 50,
-	feedbackPieces: 12, feedbackTerms: 16, feedbackShared: 2, feedback: 1, brief: 3, clarity: 1,
+	feedbackPieces: 12, feedbackTerms: 16, feedbackShared: 3, feedback: 0.8, brief: 4, clarity: 1,
 	vector: 0.5, candidates: 200,
 }
 
