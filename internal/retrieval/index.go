@@ -169,8 +169,8 @@ func without(views []view, documentID int64) []view {
 const fanout = 4
 
 // compact drops empty segments, rewrites those that a quarter is dead of, and
-// merges runs of similar size, so that their number stays logarithmic below
-// maxPieces.
+// merges runs of similar size, fanout of them or as many as fit, so that their
+// number stays logarithmic below maxPieces and they hold half of it and more beyond.
 func compact(views []view) []view {
 	out := make([]view, 0, len(views))
 	for _, v := range views {
@@ -187,18 +187,17 @@ func compact(views []view) []view {
 		pick, dims := -1, 0
 		for i := len(out) - 1; i >= 0 && pick < 0; i-- {
 			v := out[i]
-			t := tier(v)
+			n, t := v.living(), tier(v)
 			g := &groups[t]
 			if g.count > 0 && g.dims != 0 && v.vec.dims != 0 && g.dims != v.vec.dims {
 				continue
 			}
-			if g.pieces+len(v.pieces)-v.lost > maxPieces {
-				continue
+			if g.pieces+n <= maxPieces {
+				g.count++
+				g.pieces += n
+				g.dims = max(g.dims, v.vec.dims)
 			}
-			g.count++
-			g.pieces += len(v.pieces) - v.lost
-			g.dims = max(g.dims, v.vec.dims)
-			if g.count == fanout {
+			if g.count == fanout || g.count > 1 && g.pieces+n > maxPieces {
 				pick, dims = t, g.dims
 			}
 		}
@@ -209,7 +208,7 @@ func compact(views []view) []view {
 		pieces := 0
 		rest := make([]view, 0, len(out))
 		for _, v := range slices.Backward(out) {
-			n := len(v.pieces) - v.lost
+			n := v.living()
 			if len(part) < fanout && tier(v) == pick && pieces+n <= maxPieces && (v.vec.dims == 0 || v.vec.dims == dims) {
 				part = append(part, v)
 				pieces += n
@@ -226,7 +225,7 @@ func compact(views []view) []view {
 // tier is the order of magnitude, by fanout, of what lives in a segment.
 func tier(v view) int {
 	t := 0
-	for n := len(v.pieces) - v.lost; n >= fanout; n /= fanout {
+	for n := v.living(); n >= fanout; n /= fanout {
 		t++
 	}
 	return t

@@ -184,7 +184,7 @@ func merge(in []view) *segment {
 		nTerms = max(nTerms, len(v.terms))
 		nPosts += len(v.posts)
 		nText += len(v.texts.bytes)
-		nPieces += len(v.pieces)
+		nPieces += v.living()
 	}
 	out.pieces = make([]int64, 0, nPieces)
 	out.doc = make([]uint16, 0, nPieces)
@@ -245,8 +245,11 @@ func merge(in []view) *segment {
 			out.offs = append(out.offs, uint32(len(out.posts)))
 		}
 	}
-	out.terms = slices.Clip(slices.Clone(out.terms))
-	out.offs = slices.Clip(slices.Clone(out.offs))
+	out.docs, out.starts = fit(out.docs), fit(out.starts)
+	out.terms, out.offs, out.posts = fit(out.terms), fit(out.offs), fit(out.posts)
+	for _, q := range []*sequences{&out.titles, &out.headings, &out.texts} {
+		q.ends, q.bytes = fit(q.ends), fit(q.bytes)
+	}
 	out.vec = mergeVectors(in, moved, gone, len(out.pieces))
 	out.sketches = make([]atomic.Uint64, len(out.pieces))
 	for i, v := range in {
@@ -259,12 +262,23 @@ func merge(in []view) *segment {
 	return out
 }
 
+// fit gives back the room that s has to grow, where it is much.
+func fit[T any](s []T) []T {
+	if cap(s)-len(s) <= len(s)/32 {
+		return s
+	}
+	return slices.Clip(slices.Clone(s))
+}
+
 // view is a segment as one snapshot sees it.
 type view struct {
 	*segment
 	dead []uint64 // bit a document of the segment; nil: none
 	lost int      // pieces of dead documents
 }
+
+// living are its pieces that are not dead.
+func (v view) living() int { return len(v.pieces) - v.lost }
 
 func (v view) isDead(doc int) bool {
 	return v.dead != nil && v.dead[doc>>6]&(1<<(doc&63)) != 0
