@@ -3,6 +3,7 @@ package retrieval
 import (
 	"encoding/binary"
 	"math"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -21,7 +22,19 @@ type posting struct {
 const maxPieces = 8192
 
 // segment is an immutable run of documents; a piece is named by its ordinal.
+// Who reads its texts or the low bytes of its vectors keeps it reachable until
+// then: they may lie in a file that is unmapped with it, see inFile.
 type segment struct {
+	content
+
+	filed int64 // bytes of it that lie in a file
+
+	ordering sync.Once
+	ordered  []uint16 // indexes into docs by document id, see find
+}
+
+// content is what a segment holds.
+type content struct {
 	docs   []int64  // document ids
 	starts []uint16 // first ordinal of each document, and the end
 	pieces []int64  // piece ids
@@ -41,9 +54,6 @@ type segment struct {
 	vec vectors
 
 	sketches []atomic.Uint64 // of each piece, 0 until folding asks for it
-
-	ordering sync.Once
-	ordered  []uint16 // indexes into docs by document id, see find
 }
 
 const maxLength = 2047
@@ -100,20 +110,21 @@ func (s *segment) postings(term uint32) []posting {
 	return s.posts[s.offs[i]:s.offs[i+1]]
 }
 
+// bytes are those in memory.
 func (s *segment) bytes() int64 {
-	return int64(8*len(s.docs) + 2*len(s.starts) + 8*len(s.pieces) + 2*len(s.doc) + 2*len(s.length) +
-		4*len(s.terms) + 4*len(s.offs) + 4*len(s.posts) + 8*len(s.sketches) + s.titles.size() + s.headings.size() + s.texts.size() + s.vec.bytes())
+	return int64(8*len(s.docs)+2*len(s.starts)+8*len(s.pieces)+2*len(s.doc)+2*len(s.length)+
+		4*len(s.terms)+4*len(s.offs)+4*len(s.posts)+8*len(s.sketches)+s.titles.size()+s.headings.size()+s.texts.size()+s.vec.bytes()) - s.filed
 }
 
 // newSegment indexes pieces of one document; number gives a term's number in the index.
 func newSegment(docID int64, d *decoded, pieces []decodedPiece, number []uint32) *segment {
-	s := &segment{
+	s := &segment{content: content{
 		docs:   []int64{docID},
 		starts: []uint16{0, uint16(len(pieces))},
 		pieces: make([]int64, len(pieces)),
 		doc:    make([]uint16, len(pieces)),
 		length: make([]uint16, len(pieces)),
-	}
+	}}
 	s.titles.add(d.title.words, number)
 	type entry struct {
 		term uint32
@@ -176,7 +187,7 @@ func newSegment(docID int64, d *decoded, pieces []decodedPiece, number []uint32)
 
 // merge joins segments without the documents that died in them.
 func merge(in []view) *segment {
-	out := &segment{starts: []uint16{0}, offs: []uint32{0}}
+	out := &segment{content: content{starts: []uint16{0}, offs: []uint32{0}}}
 	const gone = math.MaxUint16
 	moved := make([][]uint16, len(in)) // ordinal before → after
 	nTerms, nPosts, nText, nPieces := 0, 0, 0, 0
@@ -259,6 +270,7 @@ func merge(in []view) *segment {
 			}
 		}
 	}
+	runtime.KeepAlive(in)
 	return out
 }
 
