@@ -39,6 +39,9 @@ func (x *indexes) fresh(embedder string) *corpusIndex {
 	if x.s.Vectors != nil {
 		c.Index = retrieval.NewWordIndex()
 	}
+	c.Spill(x.s.Dir, func(err error) {
+		x.s.Log.Warn("a large index stays in memory as a whole, because its folder cannot be used", "folder", x.s.Dir, "error", err)
+	})
 	return c
 }
 

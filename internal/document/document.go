@@ -128,7 +128,8 @@ type Options struct {
 	Vectors   *pgvector.Store // where the vectors lie; nil: in the indexes in memory
 	// IndexBytes bounds the indexes kept in memory; 256 MiB when 0.
 	IndexBytes int64
-	Workers    int // documents read at once; by the number of processors when 0
+	Dir        string // where large indexes keep a part of theirs; empty: in memory too
+	Workers    int    // documents read at once; by the number of processors when 0
 	Log        *slog.Logger
 }
 

@@ -12,6 +12,8 @@ type Index struct {
 	writing sync.Mutex // serialises Put and Remove
 	live    map[int64]struct{}
 	words   bool // vectors are left out
+	spill   spill
+	most    int // pieces of a segment
 
 	now atomic.Pointer[snapshot]
 }
@@ -59,7 +61,7 @@ func empty() *snapshot {
 
 // NewIndex makes an empty index.
 func NewIndex() *Index {
-	x := &Index{live: map[int64]struct{}{}}
+	x := &Index{live: map[int64]struct{}{}, most: maxPieces}
 	x.now.Store(empty())
 	return x
 }
@@ -85,7 +87,7 @@ func (x *Index) Put(documentID int64, encoded []byte) error {
 	was := x.now.Load()
 	views := slices.Clip(was.views)
 	if _, ok := x.live[documentID]; ok {
-		views = compact(without(views, documentID))
+		views = x.compact(without(views, documentID))
 	}
 	if len(views) == 0 {
 		was = empty()
@@ -96,11 +98,11 @@ func (x *Index) Put(documentID int64, encoded []byte) error {
 		return nil
 	}
 	number, terms := was.dict.number(d.terms, was.terms)
-	for part := range slices.Chunk(d.pieces, maxPieces) {
+	for part := range slices.Chunk(d.pieces, x.most) {
 		views = append(views, view{segment: newSegment(documentID, d, part, number)})
 	}
 	x.live[documentID] = struct{}{}
-	x.now.Store(&snapshot{compact(views), terms, was.dict})
+	x.now.Store(&snapshot{x.compact(views), terms, was.dict})
 	return nil
 }
 
@@ -113,7 +115,7 @@ func (x *Index) Remove(documentID int64) {
 	}
 	delete(x.live, documentID)
 	was := x.now.Load()
-	views := compact(without(was.views, documentID))
+	views := x.compact(without(was.views, documentID))
 	if len(views) == 0 {
 		was = empty()
 	}
@@ -127,6 +129,7 @@ func (x *Index) Stats() Stats {
 	seen := map[int64]struct{}{}
 	for _, v := range s.views {
 		out.Bytes += v.bytes() + int64(8*len(v.dead))
+		out.Files += v.filed
 		for d, id := range v.docs {
 			if v.isDead(d) {
 				continue
@@ -169,9 +172,9 @@ func without(views []view, documentID int64) []view {
 const fanout = 4
 
 // compact drops empty segments, rewrites those that a quarter is dead of, and
-// merges runs of similar size, so that their number stays logarithmic below
-// maxPieces.
-func compact(views []view) []view {
+// merges runs of similar size, fanout of them or as many as fit, so that their
+// number stays logarithmic below most and they hold half of it and more beyond.
+func compact(views []view, most int) []view {
 	out := make([]view, 0, len(views))
 	for _, v := range views {
 		switch {
@@ -187,18 +190,17 @@ func compact(views []view) []view {
 		pick, dims := -1, 0
 		for i := len(out) - 1; i >= 0 && pick < 0; i-- {
 			v := out[i]
-			t := tier(v)
+			n, t := v.living(), tier(v)
 			g := &groups[t]
 			if g.count > 0 && g.dims != 0 && v.vec.dims != 0 && g.dims != v.vec.dims {
 				continue
 			}
-			if g.pieces+len(v.pieces)-v.lost > maxPieces {
-				continue
+			if g.pieces+n <= most {
+				g.count++
+				g.pieces += n
+				g.dims = max(g.dims, v.vec.dims)
 			}
-			g.count++
-			g.pieces += len(v.pieces) - v.lost
-			g.dims = max(g.dims, v.vec.dims)
-			if g.count == fanout {
+			if g.count == fanout || g.count > 1 && g.pieces+n > most {
 				pick, dims = t, g.dims
 			}
 		}
@@ -209,8 +211,8 @@ func compact(views []view) []view {
 		pieces := 0
 		rest := make([]view, 0, len(out))
 		for _, v := range slices.Backward(out) {
-			n := len(v.pieces) - v.lost
-			if len(part) < fanout && tier(v) == pick && pieces+n <= maxPieces && (v.vec.dims == 0 || v.vec.dims == dims) {
+			n := v.living()
+			if len(part) < fanout && tier(v) == pick && pieces+n <= most && (v.vec.dims == 0 || v.vec.dims == dims) {
 				part = append(part, v)
 				pieces += n
 				continue
@@ -226,7 +228,7 @@ func compact(views []view) []view {
 // tier is the order of magnitude, by fanout, of what lives in a segment.
 func tier(v view) int {
 	t := 0
-	for n := len(v.pieces) - v.lost; n >= fanout; n /= fanout {
+	for n := v.living(); n >= fanout; n /= fanout {
 		t++
 	}
 	return t

@@ -116,6 +116,28 @@ func TestSegmentsStayFew(t *testing.T) {
 	}
 }
 
+func TestSegmentsAreFilledWhateverTheSizeOfDocuments(t *testing.T) {
+	t.Parallel()
+	for size := 1; size <= 12; size++ {
+		x := NewIndex()
+		x.most = 64
+		d := testDoc{pieces: make([]Piece, size)}
+		const n = 600
+		for d.id = 1; d.id <= n; d.id++ {
+			d.put(t, x)
+		}
+		small, views := 0, x.now.Load().views
+		for _, v := range views {
+			if 2*v.living() <= x.most {
+				small++
+			}
+		}
+		if small > 12 || len(views)-small > 2*n*size/x.most {
+			t.Errorf("documents of %d pieces are in %d segments, %d of them small", size, len(views), small)
+		}
+	}
+}
+
 func TestOneDocumentMayBeLargerThanASegment(t *testing.T) {
 	t.Parallel()
 	d := testDoc{id: 1}

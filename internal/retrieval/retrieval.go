@@ -92,4 +92,5 @@ type Stats struct {
 	Terms     int   // different terms ever put since the index was last empty
 	Vectors   int   // pieces with a vector
 	Bytes     int64 // memory, roughly
+	Files     int64 // bytes in files, see Index.Spill
 }

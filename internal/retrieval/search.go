@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"math"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -223,9 +224,11 @@ func newSearcher(in []*Index, allow func(int64) bool, t *tuning) *searcher {
 	return s
 }
 
+// release ends the search; until then its segments and their files stay.
 func (s *searcher) release() {
 	scores := s.scores // not &s.scores, which would keep the searcher
 	scorePool.Put(&scores)
+	runtime.KeepAlive(s)
 }
 
 // resolve finds a term's postings and rarity among the admitted pieces.

@@ -3,6 +3,7 @@ package retrieval
 import (
 	"encoding/binary"
 	"math"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -21,7 +22,19 @@ type posting struct {
 const maxPieces = 8192
 
 // segment is an immutable run of documents; a piece is named by its ordinal.
+// Who reads its texts or the low bytes of its vectors keeps it reachable until
+// then: they may lie in a file that is unmapped with it, see inFile.
 type segment struct {
+	content
+
+	filed int64 // bytes of it that lie in a file
+
+	ordering sync.Once
+	ordered  []uint16 // indexes into docs by document id, see find
+}
+
+// content is what a segment holds.
+type content struct {
 	docs   []int64  // document ids
 	starts []uint16 // first ordinal of each document, and the end
 	pieces []int64  // piece ids
@@ -41,9 +54,6 @@ type segment struct {
 	vec vectors
 
 	sketches []atomic.Uint64 // of each piece, 0 until folding asks for it
-
-	ordering sync.Once
-	ordered  []uint16 // indexes into docs by document id, see find
 }
 
 const maxLength = 2047
@@ -100,20 +110,21 @@ func (s *segment) postings(term uint32) []posting {
 	return s.posts[s.offs[i]:s.offs[i+1]]
 }
 
+// bytes are those in memory.
 func (s *segment) bytes() int64 {
-	return int64(8*len(s.docs) + 2*len(s.starts) + 8*len(s.pieces) + 2*len(s.doc) + 2*len(s.length) +
-		4*len(s.terms) + 4*len(s.offs) + 4*len(s.posts) + 8*len(s.sketches) + s.titles.size() + s.headings.size() + s.texts.size() + s.vec.bytes())
+	return int64(8*len(s.docs)+2*len(s.starts)+8*len(s.pieces)+2*len(s.doc)+2*len(s.length)+
+		4*len(s.terms)+4*len(s.offs)+4*len(s.posts)+8*len(s.sketches)+s.titles.size()+s.headings.size()+s.texts.size()+s.vec.bytes()) - s.filed
 }
 
 // newSegment indexes pieces of one document; number gives a term's number in the index.
 func newSegment(docID int64, d *decoded, pieces []decodedPiece, number []uint32) *segment {
-	s := &segment{
+	s := &segment{content: content{
 		docs:   []int64{docID},
 		starts: []uint16{0, uint16(len(pieces))},
 		pieces: make([]int64, len(pieces)),
 		doc:    make([]uint16, len(pieces)),
 		length: make([]uint16, len(pieces)),
-	}
+	}}
 	s.titles.add(d.title.words, number)
 	type entry struct {
 		term uint32
@@ -176,7 +187,7 @@ func newSegment(docID int64, d *decoded, pieces []decodedPiece, number []uint32)
 
 // merge joins segments without the documents that died in them.
 func merge(in []view) *segment {
-	out := &segment{starts: []uint16{0}, offs: []uint32{0}}
+	out := &segment{content: content{starts: []uint16{0}, offs: []uint32{0}}}
 	const gone = math.MaxUint16
 	moved := make([][]uint16, len(in)) // ordinal before → after
 	nTerms, nPosts, nText, nPieces := 0, 0, 0, 0
@@ -184,7 +195,7 @@ func merge(in []view) *segment {
 		nTerms = max(nTerms, len(v.terms))
 		nPosts += len(v.posts)
 		nText += len(v.texts.bytes)
-		nPieces += len(v.pieces)
+		nPieces += v.living()
 	}
 	out.pieces = make([]int64, 0, nPieces)
 	out.doc = make([]uint16, 0, nPieces)
@@ -245,8 +256,11 @@ func merge(in []view) *segment {
 			out.offs = append(out.offs, uint32(len(out.posts)))
 		}
 	}
-	out.terms = slices.Clip(slices.Clone(out.terms))
-	out.offs = slices.Clip(slices.Clone(out.offs))
+	out.docs, out.starts = fit(out.docs), fit(out.starts)
+	out.terms, out.offs, out.posts = fit(out.terms), fit(out.offs), fit(out.posts)
+	for _, q := range []*sequences{&out.titles, &out.headings, &out.texts} {
+		q.ends, q.bytes = fit(q.ends), fit(q.bytes)
+	}
 	out.vec = mergeVectors(in, moved, gone, len(out.pieces))
 	out.sketches = make([]atomic.Uint64, len(out.pieces))
 	for i, v := range in {
@@ -256,7 +270,16 @@ func merge(in []view) *segment {
 			}
 		}
 	}
+	runtime.KeepAlive(in)
 	return out
+}
+
+// fit gives back the room that s has to grow, where it is much.
+func fit[T any](s []T) []T {
+	if cap(s)-len(s) <= len(s)/32 {
+		return s
+	}
+	return slices.Clip(slices.Clone(s))
 }
 
 // view is a segment as one snapshot sees it.
@@ -265,6 +288,9 @@ type view struct {
 	dead []uint64 // bit a document of the segment; nil: none
 	lost int      // pieces of dead documents
 }
+
+// living are its pieces that are not dead.
+func (v view) living() int { return len(v.pieces) - v.lost }
 
 func (v view) isDead(doc int) bool {
 	return v.dead != nil && v.dead[doc>>6]&(1<<(doc&63)) != 0

@@ -36,7 +36,7 @@ type vectors struct {
 	dims  int
 	scale []float32 // a piece; 0: it has no vector
 	high  []int8
-	low   []int8
+	low   []byte // int8 each; read for the best only, so it may lie in a file
 	count int
 }
 
@@ -63,14 +63,14 @@ func newVectors(pieces []decodedPiece) vectors {
 		at := ord * v.dims
 		for i, x := range p.vector {
 			h := (int32(x) + 128) >> 8
-			v.high[at+i], v.low[at+i] = int8(h), int8(int32(x)-h<<8)
+			v.high[at+i], v.low[at+i] = int8(h), byte(int32(x)-h<<8)
 		}
 	}
 	return v
 }
 
 func roomFor(dims, pieces int) vectors {
-	return vectors{dims: dims, scale: make([]float32, pieces), high: make([]int8, pieces*dims), low: make([]int8, pieces*dims)}
+	return vectors{dims: dims, scale: make([]float32, pieces), high: make([]int8, pieces*dims), low: make([]byte, pieces*dims)}
 }
 
 // mergeVectors moves vectors as merge moved the pieces; all have the same
@@ -130,7 +130,7 @@ func (v *vectors) exactCosine(ord int, a asked) float64 {
 	high, low := v.high[ord*v.dims:(ord+1)*v.dims], v.low[ord*v.dims:(ord+1)*v.dims]
 	var sum float64
 	for i, q := range a.exact {
-		sum += float64(q) * float64(int32(high[i])<<8+int32(low[i]))
+		sum += float64(q) * float64(int32(high[i])<<8+int32(int8(low[i])))
 	}
 	return sum * float64(v.scale[ord])
 }

@@ -176,7 +176,7 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 	s.documents = document.New(document.Options{
 		DB: s.db, Vectors: vectors, Blobs: s.blobs, Jobs: s.jobs, Extract: s.pool, Fetch: s.guard, Embed: embedder, Rerank: reranker, Draft: s.models.Draft,
 		Former:    func(name string) embed.Embedder { return formerEmbedder(c, s.guard, name) },
-		PublicURL: c.PublicURL, MaxBytes: c.MaxUpload, Log: s.log,
+		PublicURL: c.PublicURL, MaxBytes: c.MaxUpload, Dir: filepath.Join(c.Data, "tmp"), Log: s.log,
 	})
 	s.corpora = corpus.New(corpus.Options{DB: s.db, Documents: s.documents, MaxUpload: c.MaxUpload})
 	s.agents = agent.New(agent.Options{DB: s.db, Corpora: s.corpora, Projects: s.projects, People: s.users})
