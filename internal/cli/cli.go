@@ -112,7 +112,7 @@ func (s *serve) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
-	debug.SetGCPercent(200) // streams make much garbage and keep little
+	go tendGarbage(t.ctx)
 	return server.Run(t.ctx, server.Options{Config: cfg, Log: log}, func(srv *server.Server, addr net.Addr) {
 		debug.FreeOSMemory()
 		greet(t.out, srv, addr)
