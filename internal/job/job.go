@@ -21,6 +21,9 @@
 // Organizations share the workers of a kind evenly: a free worker goes to the one with
 // the fewest running jobs, and there to the highest priority, oldest first.
 //
+// A kind that yields leaves most of the processors to people who are waiting for
+// answers, see Queue.YieldTo.
+//
 // Processes on one PostgreSQL compare leases by their clocks, which must agree within a
 // few seconds.
 package job
