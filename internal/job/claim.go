@@ -19,12 +19,9 @@ const again = time.Second
 // short jobs are claimed several at once.
 const together = 5 * time.Millisecond
 
-// While people want answers, a kind that yields rests for as long as its
-// job took, but not longer than a while.
-const (
-	restFactor = 1
-	longRest   = 2 * time.Second
-)
+// longRest bounds how long a kind that yields rests after a job, which is else as
+// long as the job took.
+const longRest = 2 * time.Second
 
 // dispatch gives pending jobs to free workers. It sleeps until there is something new,
 // a delayed job is due, or it is time to look for what other processes left.

@@ -227,7 +227,7 @@ func (q *Queue) idle(r *run) {
 	q.mu.Lock()
 	k := r.kind
 	k.busy--
-	k.rest = time.Now().Add(min(restFactor*time.Since(r.began), longRest))
+	k.rest = time.Now().Add(min(time.Since(r.began), longRest))
 	if k.byOrg[r.OrgID]--; k.byOrg[r.OrgID] == 0 {
 		delete(k.byOrg, r.OrgID)
 	}
