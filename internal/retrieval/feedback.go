@@ -129,9 +129,13 @@ func (s *searcher) lent(top []candidate) []lent {
 			}
 		}
 	}
+	shared := s.feedbackShared
+	if s.sees {
+		shared = s.feedbackSeen
+	}
 	var out []lent
 	for _, w := range words {
-		if w.pieces < s.feedbackShared {
+		if w.pieces < shared {
 			continue
 		}
 		if text := s.snaps[w.index].terms[w.number]; len(text) > 1 && !analysis.IsStop(text) {

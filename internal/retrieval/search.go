@@ -27,6 +27,7 @@ type tuning struct {
 	feedbackPieces int     // best pieces that feedback reads; 0 turns it off
 	feedbackTerms  int     // words it adds at most
 	feedbackShared int     // pieces that have to have such a word
+	feedbackSeen   int     // as many where vectors are compared, which outvote what it brings wrongly
 	feedback       float64 // weight of its best word
 	brief          float64 // words that a question needs to get all of it
 	clarity        float64 // how fast that falls the more the best piece stands out
@@ -35,10 +36,14 @@ type tuning struct {
 	candidates int     // pieces from either side that are fused
 }
 
+// VectorWeight is the cosine's part of a score where vectors are compared; words have
+// the rest.
+const VectorWeight = 0.45
+
 var tuned = tuning{
 	k1: 1, b: 0.75, title: 1, heading: 1, titled: 0.2, neighbour: 0.3, joined: 0.15, mistyped: 0.6, near: 0.3, said: 1, rescored: 50,
-	feedbackPieces: 12, feedbackTerms: 16, feedbackShared: 3, feedback: 0.8, brief: 4, clarity: 1,
-	vector: 0.5, candidates: 200,
+	feedbackPieces: 12, feedbackTerms: 16, feedbackShared: 3, feedbackSeen: 2, feedback: 0.8, brief: 4, clarity: 1,
+	vector: VectorWeight, candidates: 200,
 }
 
 // maxQueryTerms bounds the work of one question; the rarest terms are kept.
@@ -65,6 +70,7 @@ func search(ctx context.Context, in []*Index, q Query, t *tuning) ([]Hit, error)
 		return nil, ctx.Err()
 	}
 	eyes, vectors := s.sight(q)
+	s.sees = vectors
 	closest := make(chan nearest, 1)
 	if vectors { // beside the words, which it does not depend on
 		go func() { closest <- eyes.closest(ctx) }()
@@ -150,7 +156,8 @@ type searcher struct {
 
 	guessed []queryTerm // words for those that stand nowhere
 	related []queryTerm // the words of feedback
-	fused   bool        // vectors were compared
+	sees    bool        // vectors are compared
+	fused   bool        // and were
 }
 
 var scorePool = sync.Pool{New: func() any { return new([]float32) }}

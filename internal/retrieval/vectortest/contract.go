@@ -53,7 +53,7 @@ func Contract(t *testing.T, open func(t *testing.T) (engine func(org int64) Engi
 				} else if h.DocumentID != exact[at].document {
 					t.Errorf("piece %d is of document %d, not %d", h.PieceID, exact[at].document, h.DocumentID)
 				}
-				if part := 0.5 * (h.Vector - mean) / (1 - mean); math.Abs(h.Vector-exact[i].cosine) > 2e-2 || math.Abs(h.Parts.Vector-part) > 2e-2 || h.Score != h.Parts.Vector {
+				if part := retrieval.VectorWeight * (h.Vector - mean) / (1 - mean); math.Abs(h.Vector-exact[i].cosine) > 2e-2 || math.Abs(h.Parts.Vector-part) > 2e-2 || h.Score != h.Parts.Vector {
 					t.Errorf("hit %d has %v and counts %v; exact is %v, of which %v counts", i, h.Vector, h.Parts.Vector, exact[i].cosine, part)
 				}
 			}
