@@ -30,10 +30,11 @@ func (l *load) add(took time.Duration) { l.spent.Add(int64(min(took, mostCounted
 func (l *load) now() float64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if past := time.Since(l.at); past >= loadWindow {
+	now := time.Now()
+	if past := now.Sub(l.at); past >= loadWindow {
 		spent := l.spent.Load()
 		l.share = float64(spent-l.before) / float64(past) / float64(runtime.GOMAXPROCS(0))
-		l.at, l.before = l.at.Add(past), spent
+		l.at, l.before = now, spent
 	}
 	return l.share
 }
