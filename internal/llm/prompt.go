@@ -83,22 +83,37 @@ var (
 // harmless takes from untrusted text what could be read as structure: fences,
 // role marks, and characters that nobody sees.
 func harmless(s string) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r >= ' ' && r < 0x7f, r == '\n', r == '\t':
-			return r
-		case r == '\u200c' || r == '\u200d': // joiners that Persian, Hindi and emoji need
-			return r
-		case unicode.IsControl(r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Co, r):
-			return -1
-		}
-		return r
-	}, s)
+	if !plain(s) {
+		s = strings.Map(visible, s)
+	}
 	if !strings.ContainsAny(s, "<[") {
 		return s
 	}
 	s = fence.ReplaceAllString(s, "‹$1")
 	return control.ReplaceAllStringFunc(s, defuse.Replace)
+}
+
+// plain tells that a text is letters, figures and marks of ASCII, as most is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c >= 0x7f || c < ' ' && c != '\n' && c != '\t' {
+			return false
+		}
+	}
+	return true
+}
+
+// visible is the character, or -1 for one that nobody sees.
+func visible(r rune) rune {
+	switch {
+	case r == '\n', r == '\t':
+		return r
+	case r == '\u200c' || r == '\u200d': // joiners that Persian, Hindi and emoji need
+		return r
+	case unicode.IsControl(r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Co, r):
+		return -1
+	}
+	return r
 }
 
 // EstimateTokens says about how many tokens a text is, without a tokenizer:

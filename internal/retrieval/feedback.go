@@ -19,7 +19,6 @@ func (s *searcher) feedBack() {
 	if len(top) < 2 {
 		return
 	}
-	slices.SortFunc(top, rank)
 	list := s.lent(top)
 	byShare := func(a, b lent) int { return cmp.Or(cmp.Compare(b.share, a.share), cmp.Compare(a.text, b.text)) }
 	slices.SortFunc(list, byShare)
@@ -69,81 +68,91 @@ type lent struct {
 // looked at as text. Shares are added in the order of the pieces, whatever indexes
 // these are in.
 func (s *searcher) lent(top []candidate) []lent {
-	type word struct {
-		index  int
-		number uint32
-		share  float64
-		pieces int
-	}
-	key := func(index int, number uint32) uint64 { return uint64(index)<<32 | uint64(number) }
+	// A use is a word's key and behind it the piece that has it, so that order
+	// brings together what belongs together.
+	const ofPiece = 16
 	var (
-		words []word
+		uses  []uint64
 		seq   []uint32
-		at    = map[uint64]int{}
-		same  = map[string]int{} // where there are several indexes
+		same  = map[string]uint64{}
 		total float64
+		few   sieve
 	)
-	place := func(index int, number uint32) int {
-		n, ok := at[key(index, number)]
-		if ok {
-			return n
+	key := func(index int, number uint32) uint64 {
+		key := uint64(index)<<32 | uint64(number)
+		if len(s.snaps) == 1 {
+			return key
 		}
-		n = len(words)
-		if len(s.snaps) > 1 {
-			text := s.snaps[index].terms[number]
-			if known, ok := same[text]; ok {
-				n = known
-			}
-			same[text] = n
+		text := s.snaps[index].terms[number]
+		if first, ok := same[text]; ok {
+			return first
 		}
-		at[key(index, number)] = n
-		if n == len(words) {
-			words = append(words, word{index: index, number: number})
-		}
-		return n
+		same[text] = key
+		return key
 	}
-	for _, c := range top {
+	for i, c := range top {
 		total += c.score
-	}
-	for _, c := range top {
 		p := &s.parts[c.part]
 		seq = p.texts.at(c.ord, seq[:0])
-		slices.Sort(seq)
-		norm := float64(s.norm[p.length[c.ord]])
-		for i := 0; i < len(seq); {
-			j := i
-			for j < len(seq) && seq[j] == seq[i] {
-				j++
-			}
-			tf := float64(j - i)
-			w := &words[place(p.index, seq[i])]
-			w.share += c.score / total * tf / (tf + norm)
-			w.pieces++
-			i = j
-		}
-	}
-	for _, t := range s.terms {
-		for index, number := range t.number {
-			if n, ok := at[key(index, number)]; ok {
-				words[n].pieces = 0
-			}
+		for _, number := range seq {
+			word := key(p.index, number)
+			uses = append(uses, word<<ofPiece|uint64(i))
+			few.note(word, i)
 		}
 	}
 	shared := s.feedbackShared
 	if s.sees {
 		shared = s.feedbackSeen
 	}
+	uses = slices.DeleteFunc(uses, func(u uint64) bool { return few.most(u>>ofPiece) < shared })
+	slices.Sort(uses)
+	var own []uint64
+	for _, t := range s.terms {
+		for index, number := range t.number {
+			if number != absent {
+				own = append(own, key(index, number))
+			}
+		}
+	}
 	var out []lent
-	for _, w := range words {
-		if w.pieces < shared {
+	for i := 0; i < len(uses); {
+		word, pieces, share := uses[i]>>ofPiece, 0, 0.0
+		for i < len(uses) && uses[i]>>ofPiece == word {
+			j := i
+			for j < len(uses) && uses[j] == uses[i] {
+				j++
+			}
+			c := &top[uses[i]&(1<<ofPiece-1)]
+			tf := float64(j - i)
+			share += c.score / total * tf / (tf + float64(s.norm[s.parts[c.part].length[c.ord]]))
+			pieces++
+			i = j
+		}
+		if pieces < shared || slices.Contains(own, word) {
 			continue
 		}
-		if text := s.snaps[w.index].terms[w.number]; len(text) > 1 && !analysis.IsStop(text) {
-			out = append(out, lent{text, w.share})
+		if text := s.snaps[word>>32].terms[uint32(word)]; len(text) > 1 && !analysis.IsStop(text) {
+			out = append(out, lent{text, share})
 		}
 	}
 	return out
 }
+
+// sieve counts the pieces of words, or more where words share a place: most stand in
+// too few to be looked at.
+type sieve struct {
+	pieces, last [1 << 12]uint8 // last is the piece that was counted, from 1
+}
+
+func (f *sieve) note(word uint64, piece int) {
+	at := word % uint64(len(f.last))
+	if f.last[at] != uint8(piece+1) {
+		f.last[at] = uint8(piece + 1)
+		f.pieces[at]++
+	}
+}
+
+func (f *sieve) most(word uint64) int { return int(f.pieces[word%uint64(len(f.pieces))]) }
 
 // asked counts the question's words that stand somewhere.
 func (s *searcher) asked() float64 {

@@ -23,7 +23,7 @@ func (s *searcher) fold(found []candidate, n int) ([]candidate, [][]candidate) {
 	sketches := make([]sketch, 0, n)
 	imprints := make([]*imprint, 0, n) // nil until one is needed
 	for _, c := range found[:min(len(found), ahead*n+ahead)] {
-		drawn := s.sketch(c)
+		drawn := s.parts[c.part].sketches[c.ord]
 		var own *imprint
 		same := -1
 		for k, other := range sketches {
@@ -61,42 +61,36 @@ func (a sketch) resembles(b sketch) bool {
 	return x&0xFFFF == 0 || x>>16&0xFFFF == 0 || x>>32&0xFFFF == 0 || x>>48 == 0
 }
 
-// sketch is kept with the piece once it was drawn.
-func (s *searcher) sketch(c candidate) sketch {
-	p := &s.parts[c.part]
-	slot := &p.sketches[c.ord]
-	if v := slot.Load(); v != 0 {
-		return sketch(v)
-	}
+// draw is the sketch of a text, from the hashes of its terms.
+func draw(words []uint32, hashes []uint64) sketch {
 	least := [4]uint64{math.MaxUint64, math.MaxUint64, math.MaxUint64, math.MaxUint64}
-	for h := range s.shingles(c) {
+	for h := range shingles(words, func(w uint32) uint64 { return hashes[w] }) {
 		for i, odd := range [4]uint64{0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93} {
 			x := h * odd
 			least[i] = min(least[i], x^x>>32)
 		}
 	}
-	v := least[0]&0xFFFF | least[1]&0xFFFF<<16 | least[2]&0xFFFF<<32 | least[3]<<48
-	slot.Store(max(v, 1)) // 0 is not drawn yet
-	return sketch(max(v, 1))
+	return sketch(least[0]&0xFFFF | least[1]&0xFFFF<<16 | least[2]&0xFFFF<<32 | least[3]<<48)
 }
 
-// words are hashed as they are written, since each index has numbers of its own.
-var words = maphash.MakeSeed()
+var seed = maphash.MakeSeed()
 
-// shingles are the runs of words in a piece, hashed; a piece shorter than one is one.
-func (s *searcher) shingles(c candidate) iter.Seq[uint64] {
+// hashed are terms as they are compared beyond one index, which has numbers of its own.
+func hashed(terms []string) []uint64 {
+	out := make([]uint64, len(terms))
+	for i, t := range terms {
+		out[i] = maphash.String(seed, t)
+	}
+	return out
+}
+
+// shingles are the runs of words in a text, hashed; a text shorter than one is one.
+func shingles(words []uint32, hash func(uint32) uint64) iter.Seq[uint64] {
 	return func(yield func(uint64) bool) {
-		p := &s.parts[c.part]
-		terms := s.snaps[p.index].terms
-		seq := p.texts.at(c.ord, nil)
-		hashes := make([]uint64, len(seq))
-		for i, w := range seq {
-			hashes[i] = maphash.String(words, terms[w])
-		}
-		for i := 0; i < len(hashes) && (i == 0 || i+shingle <= len(hashes)); i++ {
+		for i := 0; i < len(words) && (i == 0 || i+shingle <= len(words)); i++ {
 			h := uint64(14695981039346656037)
-			for _, w := range hashes[i:min(i+shingle, len(hashes))] {
-				h = (h ^ w) * 1099511628211
+			for _, w := range words[i:min(i+shingle, len(words))] {
+				h = (h ^ hash(w)) * 1099511628211
 			}
 			if !yield(h) {
 				return
@@ -113,10 +107,13 @@ type imprint struct {
 
 func (s *searcher) imprint(c candidate) *imprint {
 	p := &s.parts[c.part]
-	out := &imprint{shingles: slices.Compact(slices.Sorted(s.shingles(c)))}
-	for _, w := range p.texts.at(c.ord, nil) {
-		if text := s.snaps[p.index].terms[w]; strings.ContainsAny(text, "0123456789") {
-			out.numbers = append(out.numbers, text)
+	terms := s.snaps[p.index].terms
+	words := p.texts.at(c.ord, nil)
+	hash := func(w uint32) uint64 { return maphash.String(seed, terms[w]) }
+	out := &imprint{shingles: slices.Compact(slices.Sorted(shingles(words, hash)))}
+	for _, w := range words {
+		if strings.ContainsAny(terms[w], "0123456789") {
+			out.numbers = append(out.numbers, terms[w])
 		}
 	}
 	slices.Sort(out.numbers)

@@ -84,7 +84,6 @@ func search(ctx context.Context, in []*Index, q Query, t *tuning) ([]Hit, error)
 	}
 	s.feedBack()
 	found := s.best(max(q.Limit, t.rescored, t.candidates))
-	slices.SortFunc(found, rank)
 	s.nearness(found[:min(len(found), t.rescored)])
 	found = s.saying(found)
 	if vectors {
@@ -377,35 +376,62 @@ type candidate struct {
 	meaning   float64
 }
 
-// better orders candidates: higher score, then lower id.
-func (a candidate) better(b candidate) bool {
-	return a.score > b.score || a.score == b.score && a.id < b.id
-}
-
+// rank orders candidates: higher score, then lower id.
 func rank(a, b candidate) int {
 	return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.id, b.id))
 }
 
-// best takes the n pieces of the highest score above 0, in no order.
+// best takes the n pieces of the highest score above 0, best first.
 func (s *searcher) best(n int) []candidate {
 	h := make(heap, 0, n)
+	var least float32 // that the next has to have
 	for i := range s.parts {
 		p := &s.parts[i]
+		fed := p.fed[:len(p.scores)]
 		for ord, v := range p.scores {
-			v += p.fed[ord]
-			if v <= 0 || len(h) == n && float64(v) < h[0].score || !p.open(ord) {
+			v += fed[ord]
+			if v <= 0 || v < least || !p.open(ord) {
 				continue
 			}
-			h = h.offer(candidate{part: i, ord: ord, id: p.pieces[ord], score: float64(v), lexical: float64(v)}, n)
+			h = h.offer(spot{p.pieces[ord], v, int32(i), int32(ord)}, n)
+			if len(h) == n {
+				least = h[0].score
+			}
 		}
 	}
-	return h
+	slices.SortFunc(h, func(a, b spot) int {
+		if a.better(b) {
+			return -1
+		}
+		return 1
+	})
+	out := make([]candidate, len(h))
+	for i, x := range h {
+		out[i] = x.candidate()
+		out[i].lexical = out[i].score
+	}
+	return out
 }
 
-// heap holds the best candidates, the worst of them first.
-type heap []candidate
+// spot is a piece that may be among the best, small because many are moved about.
+type spot struct {
+	id        int64
+	score     float32
+	part, ord int32
+}
 
-func (h heap) offer(c candidate, n int) heap {
+func (a spot) better(b spot) bool {
+	return a.score > b.score || a.score == b.score && a.id < b.id
+}
+
+func (a spot) candidate() candidate {
+	return candidate{part: int(a.part), ord: int(a.ord), id: a.id, score: float64(a.score)}
+}
+
+// heap holds the best spots, the worst of them first.
+type heap []spot
+
+func (h heap) offer(c spot, n int) heap {
 	if len(h) < n {
 		h = append(h, c)
 		for i := len(h) - 1; i > 0; {

@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 )
 
 // posting says that a piece of the segment holds a term: how often in its text,
@@ -53,7 +52,7 @@ type content struct {
 
 	vec vectors
 
-	sketches []atomic.Uint64 // of each piece, 0 until folding asks for it
+	sketches []sketch // of each piece
 }
 
 const maxLength = 2047
@@ -88,9 +87,14 @@ func (q *sequences) copy(from *sequences, i int) {
 func (q *sequences) at(i int, out []uint32) []uint32 {
 	b := q.raw(i)
 	for len(b) > 0 {
-		if c := b[0]; c < 0x80 {
-			out = append(out, uint32(c))
+		if b[0] < 0x80 {
+			out = append(out, uint32(b[0]))
 			b = b[1:]
+			continue
+		}
+		if len(b) > 1 && b[1] < 0x80 { // nearly all
+			out = append(out, uint32(b[0]&0x7F)|uint32(b[1])<<7)
+			b = b[2:]
 			continue
 		}
 		v, n := binary.Uvarint(b)
@@ -181,7 +185,11 @@ func newSegment(docID int64, d *decoded, pieces []decodedPiece, number []uint32)
 	}
 	s.offs = append(s.offs, uint32(len(all)))
 	s.vec = newVectors(pieces)
-	s.sketches = make([]atomic.Uint64, len(pieces))
+	s.sketches = make([]sketch, len(pieces))
+	hashes := hashed(d.terms)
+	for ord, p := range pieces {
+		s.sketches[ord] = draw(p.text.words, hashes)
+	}
 	return s
 }
 
@@ -262,11 +270,11 @@ func merge(in []view) *segment {
 		q.ends, q.bytes = fit(q.ends), fit(q.bytes)
 	}
 	out.vec = mergeVectors(in, moved, gone, len(out.pieces))
-	out.sketches = make([]atomic.Uint64, len(out.pieces))
+	out.sketches = make([]sketch, len(out.pieces))
 	for i, v := range in {
 		for ord, to := range moved[i] {
 			if to != gone {
-				out.sketches[to].Store(v.sketches[ord].Load())
+				out.sketches[to] = v.sketches[ord]
 			}
 		}
 	}

@@ -60,13 +60,17 @@ func (s *held) closest(ctx context.Context) nearest {
 			c := p.vec.coarseCosine(ord, v)
 			sum += int64(c * fixed)
 			count++
-			if len(out) == s.candidates && float64(c) < out[0].score || !p.open(ord) {
+			if len(out) == s.candidates && c < out[0].score || !p.open(ord) {
 				continue
 			}
-			out = out.offer(candidate{part: i, ord: ord, id: p.pieces[ord], score: float64(c)}, s.candidates)
+			out = out.offer(spot{p.pieces[ord], c, int32(i), int32(ord)}, s.candidates)
 		}
 	}
-	return nearest{pieces: out, mean: float64(sum) / fixed / float64(max(1, count)) * v.unit}
+	pieces := make([]candidate, len(out))
+	for i, x := range out {
+		pieces[i] = x.candidate()
+	}
+	return nearest{pieces: pieces, mean: float64(sum) / fixed / float64(max(1, count)) * v.unit}
 }
 
 func (s *held) measure(_ context.Context, found []candidate) error {
