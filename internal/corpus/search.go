@@ -61,7 +61,7 @@ type Found struct {
 	Parts      Parts    `json:"parts"`
 	Coverage   float64  `json:"coverage" doc:"The share, 0 to 1, of the question's weight that it holds."`
 	Terms      []Term   `json:"terms" nullable:"false" doc:"The question's words as they were compared."`
-	Related    []string `json:"related" nullable:"false" doc:"Words of the best passages that this one has too, as they were compared."`
+	Related    []string `json:"related" nullable:"false" doc:"Words of the best passages, and words made like those of the question, that this one has, as they were compared."`
 	Before     string   `json:"before" doc:"The text before it, as far as around asks for."`
 	After      string   `json:"after" doc:"The text after it, as far as around asks for."`
 	Duplicates []Double `json:"duplicates" nullable:"false" doc:"Passages that say almost the same and are not listed themselves, best first."`
@@ -73,7 +73,7 @@ type Parts struct {
 	Titles     float64 `json:"titles" doc:"Of lexical: what the title and the headings add to that."`
 	Neighbours float64 `json:"neighbours" doc:"Of lexical: words that stand in the passages before and after."`
 	Near       float64 `json:"near" doc:"Of lexical: words that stand together as in the question."`
-	Related    float64 `json:"related" doc:"Of lexical: words that the best passages share."`
+	Related    float64 `json:"related" doc:"Of lexical: words that the best passages share, and words made like those of the question."`
 	Lexical    float64 `json:"lexical" doc:"Of the score: the share of lexical; 0 when no vectors were compared."`
 	Vector     float64 `json:"vector" doc:"Of the score: the share of vector; 0 when no vectors were compared."`
 }

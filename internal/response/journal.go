@@ -90,7 +90,7 @@ func (s *Responses) newJournal(ctx context.Context, r row, failed func(error)) *
 func (s *Responses) pace() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return min(time.Duration(len(s.running))*250*time.Microsecond, 16*time.Millisecond)
+	return min(time.Duration(len(s.running))*500*time.Microsecond, 32*time.Millisecond)
 }
 
 func (j *journal) add(e event.Event) { j.in <- entry{event: e} }

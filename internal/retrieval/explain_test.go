@@ -76,11 +76,11 @@ func TestMistypedWordsFindTheNearest(t *testing.T) {
 	x := indexOf(t, texts("the coatomer complex", "a weather report", "compare the mammal", "mammoth", "Кенгуру живет здесь"))
 	for question, want := range map[string]int64{
 		"wether": 2, "waether": 2, "coattomer": 1, "кенгюру": 5,
-		"weathers":  2, // no mistake
-		"cot":       0, // too short to tell
-		"comxare":   3,
-		"bcoatomer": 0, // the first letter is right
-		"2weather":  0,
+		"weathers": 2, // no mistake
+		"cot":      0, // too short to tell
+		"comxare":  3,
+		"boatomer": 0, // the first letter is right
+		"2weather": 0,
 	} {
 		hits := find(t, Query{Text: question}, x)
 		if want == 0 && len(hits) > 0 || want > 0 && (len(hits) == 0 || hits[0].PieceID != want) {

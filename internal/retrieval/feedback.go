@@ -11,12 +11,8 @@ import (
 // feedBack adds words that the best pieces share to the question: it finds what
 // is said in other words. A piece gets of it what it lacks of the question's
 // own words, so that what matches well is hardly moved.
-func (s *searcher) feedBack() {
-	if s.feedbackPieces == 0 || len(s.terms) == 0 {
-		return
-	}
-	top := s.best(s.feedbackPieces)
-	if len(top) < 2 {
+func (s *searcher) feedBack(top []candidate) {
+	if len(top) < 2 || len(s.terms) == 0 {
 		return
 	}
 	list := s.lent(top)
@@ -39,14 +35,21 @@ func (s *searcher) feedBack() {
 	}
 	// Where the best piece stands out the question was clear, and more words
 	// would only blur it; few words of its own would be outvoted.
-	best := top[0].score
 	asked := s.asked()
-	scale := s.feedback / resolved[0].weight * min(1, asked/s.brief) * math.Pow(top[len(top)-1].score/best, s.clarity)
+	scale := s.feedback / resolved[0].weight * min(1, asked/s.brief) * math.Pow(top[len(top)-1].score/top[0].score, s.clarity)
 	for i := range resolved {
 		resolved[i].weight *= scale
 		s.add(resolved[i], 0, true)
 	}
 	s.related = resolved
+}
+
+// fill cuts what a piece got of other words to what it lacks of the question's own,
+// measured by the best that there is, so that what matches well is hardly moved.
+func (s *searcher) fill(best float64) {
+	if len(s.related) == 0 || best == 0 {
+		return
+	}
 	for i := range s.parts {
 		p := &s.parts[i]
 		for ord, v := range p.fed {

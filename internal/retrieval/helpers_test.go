@@ -26,9 +26,21 @@ func (z *zipf) text(n int) string {
 		if i > 0 {
 			b.WriteByte(' ')
 		}
-		b.WriteString("w" + fmt.Sprint(z.z.Uint64()) + "x")
+		b.WriteString(word(z.z.Uint64()))
 	}
 	return b.String()
+}
+
+// word names a number; a third of the names are letters alone and kin of others.
+func word(n uint64) string {
+	if n%3 != 2 {
+		return fmt.Sprintf("w%dx", n)
+	}
+	w := "grund"
+	for ; n > 0; n /= 4 {
+		w += []string{"ra", "ne", "lo", "tu"}[n%4]
+	}
+	return w
 }
 
 func (z *zipf) vector(dims int) []float32 {

@@ -23,6 +23,7 @@ type snapshot struct {
 	views []view
 	terms []string    // by number; Put appends behind what older snapshots see
 	dict  *dictionary // may know more terms than this snapshot has postings of
+	forms forms       // of terms
 }
 
 // dictionary numbers terms. It only grows; an index that was emptied gets another.
@@ -94,7 +95,7 @@ func (x *Index) Put(documentID int64, encoded []byte) error {
 	}
 	if len(d.pieces) == 0 {
 		delete(x.live, documentID)
-		x.now.Store(&snapshot{views, was.terms, was.dict})
+		x.now.Store(&snapshot{views, was.terms, was.dict, was.forms})
 		return nil
 	}
 	number, terms := was.dict.number(d.terms, was.terms)
@@ -102,7 +103,7 @@ func (x *Index) Put(documentID int64, encoded []byte) error {
 		views = append(views, view{segment: newSegment(documentID, d, part, number)})
 	}
 	x.live[documentID] = struct{}{}
-	x.now.Store(&snapshot{x.compact(views), terms, was.dict})
+	x.now.Store(&snapshot{x.compact(views), terms, was.dict, was.forms.grown(terms)})
 	return nil
 }
 
@@ -119,7 +120,7 @@ func (x *Index) Remove(documentID int64) {
 	if len(views) == 0 {
 		was = empty()
 	}
-	x.now.Store(&snapshot{views, was.terms, was.dict})
+	x.now.Store(&snapshot{views, was.terms, was.dict, was.forms})
 }
 
 // Stats tells what the index holds now.
@@ -147,6 +148,7 @@ func (x *Index) Stats() Stats {
 	for _, t := range s.terms {
 		out.Bytes += int64(len(t)) + 48 // both string headers, the number, and the map's own
 	}
+	out.Bytes += int64(4 * (len(s.forms.heads) + len(s.forms.tails)))
 	return out
 }
 

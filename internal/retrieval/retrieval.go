@@ -10,8 +10,9 @@
 //
 // Ranking is BM25F over title, headings and text; to it come the piece's
 // neighbours in its document, words that stand together as the question has
-// them, and words that the best pieces share (pseudo-relevance feedback), the
-// more the less of the question's own a piece has. With vectors the cosine is
+// them, and words that the best pieces share (pseudo-relevance feedback) or that
+// are made like the question's (kin: compounds, other endings), the more the less
+// of the question's own a piece has. With vectors the cosine is
 // mixed in by a convex combination.
 // The order is deterministic and does not depend on the order of Put, on
 // replaced or removed documents, or on how an index is laid out inside.

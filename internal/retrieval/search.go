@@ -32,6 +32,8 @@ type tuning struct {
 	brief          float64 // words that a question needs to get all of it
 	clarity        float64 // how fast that falls the more the best piece stands out
 
+	kindred float64 // weight of a word that is made like one of the question
+
 	vector     float64 // weight of the cosine in the fusion, lexical has the rest
 	candidates int     // pieces from either side that are fused
 }
@@ -43,7 +45,8 @@ const VectorWeight = 0.45
 var tuned = tuning{
 	k1: 1, b: 0.75, title: 1, heading: 1, titled: 0.2, neighbour: 0.3, joined: 0.15, mistyped: 0.6, near: 0.3, said: 1, rescored: 50,
 	feedbackPieces: 12, feedbackTerms: 16, feedbackShared: 3, feedbackSeen: 2, feedback: 0.8, brief: 4, clarity: 1,
-	vector: VectorWeight, candidates: 200,
+	kindred: 0.5,
+	vector:  VectorWeight, candidates: 200,
 }
 
 // maxQueryTerms bounds the work of one question; the rarest terms are kept.
@@ -82,7 +85,12 @@ func search(ctx context.Context, in []*Index, q Query, t *tuning) ([]Hit, error)
 		}
 		s.add(term, t.neighbour, false)
 	}
-	s.feedBack()
+	top := s.best(t.feedbackPieces)
+	s.feedBack(top)
+	s.kin()
+	if len(top) > 0 {
+		s.fill(top[0].score)
+	}
 	found := s.best(max(q.Limit, t.rescored, t.candidates))
 	s.nearness(found[:min(len(found), t.rescored)])
 	found = s.saying(found)
@@ -154,7 +162,7 @@ type searcher struct {
 	boost  [256]float32 // what the fields of a posting add to its occurrences
 
 	guessed []queryTerm // words for those that stand nowhere
-	related []queryTerm // the words of feedback
+	related []queryTerm // the words of feedback, and kin
 	sees    bool        // vectors are compared
 	fused   bool        // and were
 }

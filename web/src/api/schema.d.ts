@@ -4518,7 +4518,7 @@ export interface components {
              */
             page: number;
             parts: components["schemas"]["CorpusParts"];
-            /** @description Words of the best passages that this one has too, as they were compared. */
+            /** @description Words of the best passages, and words made like those of the question, that this one has, as they were compared. */
             related: string[];
             /**
              * Format: double
@@ -4644,7 +4644,7 @@ export interface components {
             neighbours: number;
             /**
              * Format: double
-             * @description Of lexical: words that the best passages share.
+             * @description Of lexical: words that the best passages share, and words made like those of the question.
              */
             related: number;
             /**
