@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -75,6 +76,7 @@ func Names() []string {
 // Run measures and prints the table.
 func Run(ctx context.Context, o Options) error {
 	var rows []Row
+	var taken []string
 	for _, p := range parts {
 		if !slices.Contains(o.Only, p.name) && (len(o.Only) > 0 || p.asked) {
 			continue
@@ -89,13 +91,20 @@ func Run(ctx context.Context, o Options) error {
 			}
 		}
 		fmt.Fprintf(o.Log, "measuring %s …\n", p.name)
+		before := processors()
 		got, err := p.run(ctx, o)
 		if err != nil {
 			return fmt.Errorf("measure %s: %w", p.name, err)
 		}
 		rows = append(rows, got...)
+		if share := processors().takenSince(before); share >= 0.01 {
+			taken = append(taken, fmt.Sprintf("%s %.0f %%", p.name, 100*share))
+		}
 	}
 	fmt.Fprintf(o.Out, "machine: %s, %d cores, %s, %s %s/%s\n\n", cpu(), runtime.NumCPU(), memory(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	if len(taken) > 0 {
+		fmt.Fprintf(o.Out, "the host took processors away meanwhile, and these figures suffer by it: %s\n\n", strings.Join(taken, ", "))
+	}
 	return table(o.Out, rows)
 }
 
@@ -106,6 +115,34 @@ func table(out io.Writer, rows []Row) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.What, r.Figure, r.Goal, r.Yardstick)
 	}
 	return w.Flush()
+}
+
+// ticks are the time of all processors since the start, and what the host of a virtual
+// machine took of it for others.
+type ticks struct{ all, stolen int64 }
+
+func processors() ticks {
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return ticks{}
+	}
+	first, _, _ := strings.Cut(string(b), "\n")
+	var t ticks
+	for i, f := range strings.Fields(first) {
+		n, err := strconv.ParseInt(f, 10, 64)
+		if err != nil || i > 8 { // what guests used is in user already
+			continue
+		}
+		t.all += n
+		if i == 8 {
+			t.stolen = n
+		}
+	}
+	return t
+}
+
+func (t ticks) takenSince(before ticks) float64 {
+	return float64(t.stolen-before.stolen) / float64(max(1, t.all-before.all))
 }
 
 func cpu() string { return procField("/proc/cpuinfo", "model name") }

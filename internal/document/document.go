@@ -155,6 +155,7 @@ type Documents struct {
 	former  map[string]embed.Embedder // as far as was asked for
 
 	reranked, rerankFailed atomic.Int64 // searches
+	respite                respite      // from the reranker
 }
 
 // fetcher gets an address; egress.Guard does.

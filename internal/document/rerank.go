@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"atrium/internal/authz"
@@ -23,8 +24,9 @@ const (
 )
 
 const (
-	rerankBest = 50              // passages that a reranker looks at
-	rerankWait = 3 * time.Second // for its scores, since somebody waits
+	rerankBest = 50               // passages that a reranker looks at
+	rerankWait = 3 * time.Second  // for its scores, since somebody waits
+	rerankRest = 30 * time.Second // that searches go without one that was too slow
 )
 
 // rerank puts the best hits in the order of the reranker's scores, which it
@@ -38,6 +40,10 @@ func (s *Documents) rerank(ctx context.Context, sc authz.Scope, f Find, phrases 
 	for i, p := range found {
 		texts[i] = strings.TrimSpace(p.Title + "\n" + p.Heading + "\n" + p.Text)
 	}
+	if !s.respite.over(time.Now(), s.RerankWait) {
+		s.rerankFailed.Add(1)
+		return nil, RerankFailed, nil
+	}
 	limited, cancel := context.WithTimeout(ctx, s.RerankWait)
 	defer cancel()
 	scores, err := s.Rerank.Scores(limited, f.Query, texts)
@@ -47,6 +53,7 @@ func (s *Documents) rerank(ctx context.Context, sc authz.Scope, f Find, phrases 
 	if ctx.Err() != nil {
 		return nil, NotReranked, ctx.Err()
 	}
+	s.respite.note(err != nil && limited.Err() != nil, time.Now())
 	if err != nil {
 		s.rerankFailed.Add(1)
 		s.Log.WarnContext(ctx, "the passages could not be reranked; they stay in the order without it", "error", err)
@@ -69,6 +76,37 @@ func (s *Documents) rerank(ctx context.Context, sc authz.Scope, f Find, phrases 
 		return cmp.Compare(y, x)
 	})
 	return by, Reranked, nil
+}
+
+// respite spares searches a reranker that does not answer in time, for which each of
+// them would wait.
+type respite struct {
+	mu    sync.Mutex
+	slow  bool
+	until time.Time
+}
+
+// over tells whether the reranker may be asked. When it was slow, one search tries,
+// and those that come while it waits go without.
+func (r *respite) over(now time.Time, wait time.Duration) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now.Before(r.until) {
+		return false
+	}
+	if r.slow {
+		r.until = now.Add(wait)
+	}
+	return true
+}
+
+func (r *respite) note(slow bool, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.slow, r.until = slow, time.Time{}
+	if slow {
+		r.until = now.Add(rerankRest)
+	}
 }
 
 // readable are the passages that a reranker is given: what the caller would be

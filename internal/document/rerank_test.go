@@ -120,26 +120,49 @@ func TestARerankerThatFailsCostsOnlyItsOrder(t *testing.T) {
 			o.RerankWait = 20 * time.Millisecond
 		})
 		b.alphabet(3)
-		for name, do := range map[string]func(context.Context, string, []string) ([]float64, error){
-			"it fails": func(context.Context, string, []string) ([]float64, error) { return nil, errors.New("out of order") },
-			"it is slow": func(ctx context.Context, _ string, _ []string) ([]float64, error) {
-				<-ctx.Done()
-				return nil, ctx.Err()
-			},
-			"it counts badly": func(context.Context, string, []string) ([]float64, error) { return []float64{1}, nil },
+		hangs := func(ctx context.Context, _ string, _ []string) ([]float64, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		for _, c := range []struct {
+			name string
+			do   func(context.Context, string, []string) ([]float64, error)
+			said int
+		}{
+			{"it fails", func(context.Context, string, []string) ([]float64, error) { return nil, errors.New("out of order") }, 1},
+			{"it counts badly", func(context.Context, string, []string) ([]float64, error) { return []float64{1}, nil }, 1},
+			{"it hangs", hangs, 1},
+			{"it hung just now", func(context.Context, string, []string) ([]float64, error) {
+				t.Error("a search asks what hung for the one before")
+				return nil, errors.New("out of order")
+			}, 0},
 		} {
 			log.Reset()
-			r.Do = do
+			r.Do = c.do
 			found, how := b.reranked(b.owner, Find{Query: "quokka", Limit: 2})
 			if titles(found) != "A B" || how != RerankFailed || found[0].Rerank != nil {
-				t.Errorf("%s: got %s, %s", name, titles(found), how)
+				t.Errorf("%s: got %s, %s", c.name, titles(found), how)
 			}
-			if said := log.String(); strings.Count(said, "could not be reranked") != 1 || strings.Contains(said, "quokka") || strings.Contains(said, "leaf") {
-				t.Errorf("%s: the log says %s", name, said)
+			if said := log.String(); strings.Count(said, "could not be reranked") != c.said || strings.Contains(said, "quokka") || strings.Contains(said, "leaf") {
+				t.Errorf("%s: the log says %s", c.name, said)
 			}
 		}
-		if done, failed, _ := b.Rerankings(); done != 0 || failed != 3 {
+		if done, failed, _ := b.Rerankings(); done != 0 || failed != 4 {
 			t.Errorf("%d done, %d failed", done, failed)
+		}
+		b.respite.until = time.Now().Add(-time.Second)
+		r.Do = func(context.Context, string, []string) ([]float64, error) { // and one that comes meanwhile does not wait too
+			if _, how, err := b.Search(t.Context(), b.owner, Find{Query: "quokka", CorpusIDs: []int64{b.corpus}, Rerank: true}); how != RerankFailed || err != nil {
+				t.Errorf("a search beside the one that tries answers %s, %v", how, err)
+			}
+			return []float64{1, 2, 3}, nil
+		}
+		if found, how := b.reranked(b.owner, Find{Query: "quokka"}); how != Reranked || titles(found) != "C B A" {
+			t.Errorf("after its rest it gives %s, %s", titles(found), how)
+		}
+		r.Do = nil
+		if _, how := b.reranked(b.owner, Find{Query: "quokka"}); how != Reranked {
+			t.Errorf("once it answers again: %s", how)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		r.Do = func(context.Context, string, []string) ([]float64, error) { cancel(); return nil, ctx.Err() }

@@ -68,9 +68,11 @@ func attribute(b *strings.Builder, name, value string) {
 	b.WriteByte(' ')
 	b.WriteString(name)
 	b.WriteString(`="`)
-	b.WriteString(strings.NewReplacer(`"`, "'", "<", "‹", ">", "›").Replace(value))
+	b.WriteString(unquoted.Replace(value))
 	b.WriteByte('"')
 }
+
+var unquoted = strings.NewReplacer(`"`, "'", "<", "‹", ">", "›")
 
 var (
 	fence = regexp.MustCompile(`(?i)<(\s*/?\s*passages?\b)`)
