@@ -40,6 +40,17 @@ func TestKinAreFoundBehindTheWordItself(t *testing.T) {
 	}
 }
 
+func TestKinAreLentWithoutFeedbackToo(t *testing.T) {
+	t.Parallel()
+	x := indexOf(t, texts("die versicherung zahlt", "eine krankenversicherung für alle"))
+	without := tuned
+	without.feedbackPieces = 0
+	hits, err := search(t.Context(), []*Index{x}, Query{Text: "versicherung"}, &without)
+	if err != nil || !slices.Equal(ids(hits), []int64{1, 2}) {
+		t.Errorf("got %v, %v", ids(hits), err)
+	}
+}
+
 func TestFormsGiveWhatALookAtEachTermGives(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))

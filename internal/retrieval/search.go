@@ -85,7 +85,7 @@ func search(ctx context.Context, in []*Index, q Query, t *tuning) ([]Hit, error)
 		}
 		s.add(term, t.neighbour, false)
 	}
-	top := s.best(t.feedbackPieces)
+	top := s.best(max(1, t.feedbackPieces)) // fill needs one
 	s.feedBack(top)
 	s.kin()
 	if len(top) > 0 {
