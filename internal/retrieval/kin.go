@@ -159,31 +159,25 @@ func compareTails(a, b string) int {
 
 // beginning gives the terms that begin with head.
 func (f forms) beginning(terms []string, head string, found func(string)) {
-	at, _ := slices.BinarySearchFunc(f.heads, head, func(n uint32, head string) int { return strings.Compare(terms[n], head) })
-	for _, n := range f.heads[at:] {
-		if !strings.HasPrefix(terms[n], head) {
-			break
-		}
-		found(terms[n])
-	}
-	for _, w := range terms[len(f.heads):] {
-		if strings.HasPrefix(w, head) {
-			found(w)
-		}
-	}
+	sharing(f.heads, terms, head, strings.Compare, strings.HasPrefix, found)
 }
 
 // ending gives the terms that end with tail.
 func (f forms) ending(terms []string, tail string, found func(string)) {
-	at, _ := slices.BinarySearchFunc(f.tails, tail, func(n uint32, tail string) int { return compareTails(terms[n], tail) })
-	for _, n := range f.tails[at:] {
-		if !strings.HasSuffix(terms[n], tail) {
+	sharing(f.tails, terms, tail, compareTails, strings.HasSuffix, found)
+}
+
+// sharing gives the terms that have a part, which stand together in the order.
+func sharing(order []uint32, terms []string, part string, compare func(a, b string) int, has func(term, part string) bool, found func(string)) {
+	at, _ := slices.BinarySearchFunc(order, part, func(n uint32, part string) int { return compare(terms[n], part) })
+	for _, n := range order[at:] {
+		if !has(terms[n], part) {
 			break
 		}
 		found(terms[n])
 	}
-	for _, w := range terms[len(f.tails):] {
-		if strings.HasSuffix(w, tail) {
+	for _, w := range terms[len(order):] {
+		if has(w, part) {
 			found(w)
 		}
 	}
