@@ -59,6 +59,7 @@ var parts = []part{
 	{name: "pii", data: "pii", run: personalData},
 	{name: "retrieval", run: searching(100_000, true), asked: true},
 	{name: "retrieval-million", run: searching(1_000_000, false), asked: true},
+	{name: "pgvector", run: inPostgres, asked: true},
 	{name: "permission", run: onBoth(permission), asked: true},
 	{name: "kills", run: onBoth(killed), asked: true},
 	{name: "sign-in", run: onBoth(flood), asked: true},

@@ -159,8 +159,12 @@ func (r *Reply) Fault(kinds ...string) error {
 	return transient{fail.Provider("%s reported a failure of its own; try again, and tell an administrator if it stays", r.client.who)}
 }
 
-// Next reads the next event. io.EOF is the end of the stream.
+// Next reads the next event. io.EOF is the end of the stream. Once the caller's context
+// has ended nothing more is given, though it may have come.
 func (r *Reply) Next() (Event, error) {
+	if err := r.parent.Err(); err != nil {
+		return Event{}, err
+	}
 	r.watch.next()
 	var ev Event
 	for {
