@@ -6,9 +6,9 @@ const phone = { width: 375, height: 740 };
 export default defineConfig({
   testDir: 'e2e',
   globalSetup: './e2e/setup.ts',
-  timeout: 90_000,
+  timeout: 180_000,
   retries: process.env.CI ? 1 : 0, // a run that needed it is listed as flaky
-  expect: { timeout: 10_000 },
+  expect: { timeout: 45_000 },
   workers: 2,
   fullyParallel: true,
   reporter: [['list']],

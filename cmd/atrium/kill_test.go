@@ -93,7 +93,7 @@ func (v *victim) start() {
 	if err := v.cmd.Start(); err != nil {
 		v.t.Fatal(err)
 	}
-	for range 3000 {
+	for range 6000 {
 		if res, err := http.Get("http://" + v.addr + "/readyz"); err == nil {
 			_ = res.Body.Close()
 			if res.StatusCode == http.StatusOK {

@@ -55,7 +55,7 @@ var working = regexp.MustCompile(`(?m)^atrium_jobs\{kind="(index_document|reembe
 
 // ready waits until the server answers and the handbook is indexed.
 func ready(ts *testscript.TestScript, _ bool, _ []string) {
-	for range 1500 {
+	for range 6000 {
 		if res, err := http.Get("http://" + ts.Getenv("ADDR") + "/metrics"); err == nil {
 			b, err := io.ReadAll(res.Body)
 			_ = res.Body.Close()

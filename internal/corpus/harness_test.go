@@ -96,7 +96,7 @@ func newHouse(t *testing.T, d *db.DB, change ...func(*document.Options)) *house 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := q.Stop(ctx); err != nil {
 			t.Error(err)
@@ -245,7 +245,7 @@ func (h *house) file(who string, corpusID int64, name, content string) int64 {
 
 func (h *house) completed(id int64) answer {
 	h.t.Helper()
-	for range 600 {
+	for range 3000 {
 		a := h.do("root", "GET", fmt.Sprintf("/api/v2/documents/%d", id), "").want(200)
 		if a.at("data.step") == "completed" || a.at("data.is_failed") == true {
 			return a

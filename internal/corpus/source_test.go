@@ -83,7 +83,7 @@ func (s *site) bodies() int {
 func (h *house) walked(corpus, id int64) answer {
 	h.t.Helper()
 	var a answer
-	for range 600 {
+	for range 3000 {
 		a = h.do("root", "GET", fmt.Sprintf("/api/v2/corpora/%d/sources/%d", corpus, id), "").want(200)
 		if st := a.at("data.state"); st != "pending" && st != "running" {
 			break
@@ -309,7 +309,7 @@ func TestACorpusIsRefreshedNowAndBySchedule(t *testing.T) {
 func (h *house) checked(id int64, result string) answer {
 	h.t.Helper()
 	var a answer
-	for range 600 {
+	for range 3000 {
 		if a = h.completed(id); a.at("data.check_result") == result {
 			return a
 		}

@@ -69,7 +69,7 @@ func newBench(t testing.TB, d *db.DB, change ...func(*Options)) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := q.Stop(ctx); err != nil {
 			t.Error(err)
@@ -151,7 +151,7 @@ func (b *bench) add(d Draft) Added {
 // ended waits until a document is read or has failed.
 func (b *bench) ended(id int64) Document {
 	b.t.Helper()
-	for range 600 {
+	for range 3000 {
 		d, err := b.Get(b.t.Context(), b.owner, id)
 		if err != nil {
 			b.t.Fatal(err)

@@ -88,7 +88,7 @@ func TestWhatAStopInterruptsIsReadAtTheNextStart(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
 			o.Jobs.Stop(ctx)
 		})

@@ -68,7 +68,7 @@ func (b *bench) change(e embed.Embedder, former ...embed.Embedder) {
 // until waits for what a job does.
 func (b *bench) until(what string, ok func() bool) {
 	b.t.Helper()
-	for range 1500 {
+	for range 6000 {
 		if ok() {
 			return
 		}

@@ -18,7 +18,7 @@ import (
 
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for range 1000 {
+	for range 6000 { // a minute and more
 		if ok() {
 			return
 		}

@@ -148,7 +148,7 @@ func aModel(t *testing.T, model string, script func() string) func(*Options) {
 
 func (b *bench) drafted(id int64) Starters {
 	b.t.Helper()
-	for range 600 {
+	for range 3000 {
 		if got := b.starters(b.owner, id); !got.IsDrafting {
 			return got
 		}

@@ -59,7 +59,7 @@ func add(t *testing.T, l *Log, stream string, events []Event) {
 func collect(t *testing.T, l *Log, stream string, after int64) <-chan []Event {
 	t.Helper()
 	out := make(chan []Event, 1)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	go func() {
 		defer cancel()
 		var all []Event

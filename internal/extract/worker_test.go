@@ -18,25 +18,24 @@ func TestWhatAHelperWritesIsReadToItsEndOrToTheLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := func(limit int64, script string) ([]byte, error) {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		defer cancel()
-		return runHelper(ctx, sh, limit, strings.NewReader("typed"), []string{"-c", script})
+		return runHelper(t.Context(), sh, limit, strings.NewReader("typed"), []string{"-c", script})
 	}
 	const most = 8 << 20 // more than a pipe holds
 	if out, err := run(most, "cat; exec head -c 3000000 /dev/zero"); err != nil || len(out) != 3000005 || string(out[:5]) != "typed" {
 		t.Errorf("%d bytes, %v", len(out), err)
 	}
-	begin := time.Now()
 	_, err = run(most, "exec yes")
-	if e, ok := errors.AsType[*Error](err); !ok || e.Reason != TooLarge || time.Since(begin) > time.Second {
-		t.Errorf("without end: %v after %v", err, time.Since(begin))
+	if e, ok := errors.AsType[*Error](err); !ok || e.Reason != TooLarge {
+		t.Errorf("without end: %v", err)
 	}
 	var exit *exec.ExitError
 	if out, err := run(most, "echo a part; exit 3"); !errors.As(err, &exit) || string(out) != "a part\n" {
 		t.Errorf("a failure: %q, %v", out, err)
 	}
-	if _, err = run(most, "exec sleep 60"); err == nil || time.Since(begin) > 10*time.Second {
-		t.Errorf("asleep: %v after %v", err, time.Since(begin))
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err = runHelper(ctx, sh, most, nil, []string{"-c", "exec sleep 3600"}); err == nil || ctx.Err() == nil {
+		t.Errorf("asleep: %v", err)
 	}
 	for _, path := range []string{"", "/no/such/program"} {
 		if _, err := runHelper(t.Context(), path, most, nil, nil); !errors.Is(err, doc.ErrNoHelper) {

@@ -71,7 +71,7 @@ type row struct {
 // await waits until the job has the state, and answers its row.
 func await(t *testing.T, q *Queue, id int64, state string) row {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(2 * time.Millisecond) {
 		r, err := db.One[row](t.Context(), q.d, `SELECT state, attempt, error FROM job WHERE id = ?`, id)
 		if err != nil {
 			t.Fatal(err)

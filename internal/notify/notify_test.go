@@ -188,7 +188,7 @@ func next(t *testing.T, events <-chan sse.Event, name, what string) sse.Event {
 				t.Fatalf("%s, want %s", e.Data, what)
 			}
 			return e
-		case <-time.After(5 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("no %s with %s", name, what)
 		}
 	}

@@ -32,7 +32,7 @@ func remote(t testing.TB, o fake.Options) llm.Provider {
 		front.Close()
 	})
 	p, err := openai.New(openai.Config{BaseURL: front.URL + "/v1", Model: "fake", Client: guard.Operator(egress.Limits{}),
-		Limits: wire.Limits{FirstByte: 300 * time.Millisecond, Idle: 300 * time.Millisecond, MaxBytes: 64 << 10, Retries: -1, Backoff: time.Millisecond, MaxWait: 20 * time.Millisecond}})
+		Limits: wire.Limits{FirstByte: time.Second, Idle: time.Second, MaxBytes: 64 << 10, Retries: -1, Backoff: time.Millisecond, MaxWait: 20 * time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -140,7 +140,7 @@ func TestFilesHaveNoNameAndEndWithTheirSegments(t *testing.T) {
 	if s := x.Stats(); s != (Stats{}) {
 		t.Errorf("%+v", s)
 	}
-	for range 200 {
+	for range 6000 {
 		runtime.GC()
 		if mappings(t, dir) == 0 {
 			return

@@ -390,7 +390,7 @@ func (w *stopped) FlushError() error { return nil }
 func (m *matrix) ask(s subject, o api.Op, target, contentType string, body []byte, check func(context.Context, *db.Tx) error) cell {
 	var c cell
 	request := fmt.Sprintf("matrix-%08d", m.cells.Add(1))
-	ctx, cancel := context.WithTimeout(m.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(m.t.Context(), time.Minute)
 	defer cancel()
 	ctx = db.WithLast(ctx, func(ctx context.Context, tx *db.Tx) error {
 		c.committed = true

@@ -69,12 +69,14 @@ func newWalker(t *testing.T, d *db.DB, rnd *rand.Rand) *walker {
 			w.projectIDs = append(w.projectIDs, w.addProject(org, fmt.Sprintf("P%d", i)))
 		}
 	}
+	// Each organization has some of all: what is picked for it is there.
+	someone := func(i int) *human { return pickOf(rnd, w.orgs[i%len(w.orgs)], w.persons, w.orgOfPerson) }
 	for i := range 30 {
-		p := w.anyone()
+		p := someone(i)
 		w.agentIDs = append(w.agentIDs, w.addAgent(p, w.of(p.org, w.projectIDs, w.orgOfProject), pick(w.rnd, accesses), fmt.Sprintf("A%d", i)))
 	}
 	for i := range 15 {
-		id := w.addCorpus(w.anyone(), "document", fmt.Sprintf("C%d", i))
+		id := w.addCorpus(someone(i), "document", fmt.Sprintf("C%d", i))
 		w.corpora = append(w.corpora, id)
 		w.documentIDs = append(w.documentIDs, w.addDocument(id, fmt.Sprintf("D%d", i)))
 	}

@@ -65,7 +65,7 @@ func start(t *testing.T, d *db.DB, change ...func(*signin.Options)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := signin.Options{DB: d, Jobs: jobs, Users: w.users, Mail: sender, Client: guard.Operator(egress.Limits{Timeout: 5 * time.Second, MaxBytes: 1 << 20}),
+	o := signin.Options{DB: d, Jobs: jobs, Users: w.users, Mail: sender, Client: guard.Operator(egress.Limits{Timeout: time.Minute, MaxBytes: 1 << 20}),
 		CreateUsers: true, OpenRegistration: true, PublicURL: front.URL, MasterKey: key, Log: log, Backoff: func(int) time.Duration { return 20 * time.Millisecond }}
 	for _, name := range []string{"google", "microsoft", "linkedin", "github", "oidc"} {
 		o.Providers = append(o.Providers, signin.Provider{Name: name, ClientID: clientID, ClientSecret: clientSecret, Issuer: w.issuer.URL})

@@ -353,7 +353,7 @@ func TestWhoRegistersActsAfterProvingTheAddress(t *testing.T) {
 				if err := p.u.Register(ctx, user.Registration{Email: email, Password: password}, ""); err != nil {
 					t.Errorf("%s: %v", email, err)
 				}
-				for try := 0; mails > 0 && m.count() == before && try < 500; try++ { // it is done after its answer
+				for try := 0; mails > 0 && m.count() == before && try < 3000; try++ { // it is done after its answer
 					time.Sleep(20 * time.Millisecond)
 				}
 			}

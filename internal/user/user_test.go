@@ -459,7 +459,7 @@ func TestSignInsAreAuditedWithoutSecrets(t *testing.T) {
 			All    string `db:"everything"`
 		}
 		var entries []entry
-		for range 100 { // the failure is written after its answer
+		for range 3000 { // the failure is written after its answer
 			entries, err = db.All[entry](ctx, d, `SELECT action, actor, actor || carrier || address || detail AS everything FROM audit_event WHERE org_id = ? ORDER BY seq`, p.org)
 			if err != nil {
 				t.Fatal(err)

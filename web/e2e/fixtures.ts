@@ -90,7 +90,7 @@ export async function ask(page: Page, question: string): Promise<void> {
   await field.fill(question);
   await field.press('Enter');
   const turn = page.getByRole('article').nth(before);
-  await expect(turn.getByRole('button', { name: 'Copy answer' })).toBeVisible({ timeout: 20_000 });
+  await expect(turn.getByRole('button', { name: 'Copy answer' })).toBeVisible();
 }
 
 /** Nothing that a checker calls serious, and nothing wider than the screen. */

@@ -19,7 +19,7 @@ test('a question is tried: passages come with their words marked and the reason 
     { name: 'rules.md', text: rules },
     { name: 'long.md', text: `# Ovens of the world\n\n${'An oven of clay is built by hand and dried for a week. '.repeat(30)}` },
   ]);
-  await expect(page.getByText('2 of 2 completed')).toBeVisible({ timeout: 20_000 });
+  await expect(page.getByText('2 of 2 completed')).toBeVisible();
   await page.getByRole('link', { name: 'Try a search' }).click();
   await expect(page.getByRole('heading', { name: 'Try a question' })).toBeVisible();
   await expect(page.getByRole('button', { name: 'Who may use the oven?' })).toBeVisible();
@@ -46,7 +46,7 @@ test('tags are given to a corpus, a document and an agent, and taken again', asy
   const agent = await makeAgent(api, { name: `Tagged ${Date.now()}` });
   await page.goto(`/knowledge/${id}`);
   await drop(page.getByRole('heading', { name: 'No documents yet' }), [{ name: 'rules.md', text: rules }]);
-  await expect(page.getByText('1 of 1 completed')).toBeVisible({ timeout: 20_000 });
+  await expect(page.getByText('1 of 1 completed')).toBeVisible();
   const tag = async (word: string) => {
     const tags = page.getByRole('list', { name: 'Tags' }).last();
     await tags.getByRole('button', { name: 'Add a tag' }).click();
@@ -72,12 +72,12 @@ test('a changed file is a version beside the old one', async ({ signedIn: page, 
   const id = await makeCorpus(api, `Versions ${Date.now()}`);
   await page.goto(`/knowledge/${id}`);
   await drop(page.getByRole('heading', { name: 'No documents yet' }), [{ name: 'rules.md', text: rules }]);
-  await expect(page.getByText('1 of 1 completed')).toBeVisible({ timeout: 20_000 });
+  await expect(page.getByText('1 of 1 completed')).toBeVisible();
   await drop(page.getByRole('row', { name: /rules\.md/ }), [{ name: 'rules.md', text: rules.replace('seven', 'nine') }]);
   await page.getByRole('button', { name: 'Upload all' }).click();
   await page.getByRole('link', { name: 'rules.md' }).click();
   const versions = page.getByRole('region', { name: 'Versions' });
-  await expect(versions).toContainText('Version 2', { timeout: 20_000 });
+  await expect(versions).toContainText('Version 2');
   await expect(versions.getByRole('listitem').first()).toContainText('current');
   const old = await versions.getByRole('link', { name: 'Open version 1' }).getAttribute('href');
   expect(await (await api.get(old ?? '')).text()).toContain('off after seven');
@@ -89,11 +89,11 @@ test('starters are written for an agent, and drafted from its documents until th
   const corpora = (await (await api.get(`/api/v2/agents/${id}/corpora`)).json()) as { data: { items: { agent_corpus: { corpus: { id: number } }[] } } };
   await page.goto(`/knowledge/${corpora.data.items.agent_corpus[0]?.corpus.id}`);
   await drop(page.getByRole('heading', { name: 'No documents yet' }), [{ name: 'rules.md', text: rules }]);
-  await expect(page.getByText('1 of 1 completed')).toBeVisible({ timeout: 20_000 });
+  await expect(page.getByText('1 of 1 completed')).toBeVisible();
   await page.goto(`/chat/${id}`);
   await expect(page.getByRole('heading', { name: 'From its documents' })).toBeVisible();
   await page.getByRole('button', { name: 'Who may use the oven?' }).click();
-  await expect(page.getByRole('article').first()).toContainText('fire rules', { timeout: 20_000 });
+  await expect(page.getByRole('article').first()).toContainText('fire rules');
   await page.goto(`/agents/${id}`);
   await page.getByLabel('Starter 1').fill('What is off after seven?');
   for (const n of [4, 5]) {

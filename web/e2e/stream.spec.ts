@@ -31,7 +31,7 @@ async function begin(page: Page, question: string): Promise<void> {
   const field = page.getByRole('textbox', { name: /^Ask / });
   await field.fill(question);
   await field.press('Enter');
-  await expect(page.locator('.prose').nth(before)).toContainText('word30', { timeout: 20_000 });
+  await expect(page.locator('.prose').nth(before)).toContainText('word30');
 }
 
 test('stopping ends the answer with what there is', async ({ signedIn: page, api }) => {
@@ -41,7 +41,7 @@ test('stopping ends the answer with what there is', async ({ signedIn: page, api
   await expect(page.getByRole('button', { name: 'Copy answer' })).toBeVisible();
   await expect(page.locator('.prose')).not.toContainText('word239');
   await page.reload();
-  await expect(page.locator('.prose')).toContainText('word30', { timeout: 20_000 });
+  await expect(page.locator('.prose')).toContainText('word30');
 });
 
 test('a cut connection goes on by itself and loses nothing', async ({ signedIn: page, api }) => {
@@ -57,7 +57,7 @@ test('a cut connection goes on by itself and loses nothing', async ({ signedIn: 
   await field.fill('Go on');
   await field.press('Enter');
   expect((await resumed).headers()['last-event-id']).toMatch(/^\d+-\d+$/);
-  await expect(page.getByRole('button', { name: 'Copy answer' })).toBeVisible({ timeout: 20_000 });
+  await expect(page.getByRole('button', { name: 'Copy answer' })).toBeVisible();
   const shown = (await page.locator('.prose').innerText()).split(/\s+/).filter(Boolean);
   expect(shown).toEqual(words.map((w) => w.trim()));
 });
@@ -67,7 +67,7 @@ test('a reload in the middle follows the answer to its end', async ({ signedIn: 
   await begin(page, 'Keep writing');
   await page.reload();
   await expect(page.getByRole('button', { name: 'Stop' })).toBeVisible();
-  await expect(page.getByRole('button', { name: 'Copy answer' })).toBeVisible({ timeout: 20_000 });
+  await expect(page.getByRole('button', { name: 'Copy answer' })).toBeVisible();
   await expect(page.locator('.prose')).toContainText('word239');
 });
 
@@ -77,7 +77,7 @@ test('an answer goes on while another conversation is looked at', async ({ signe
   await page.getByRole('link', { name: 'Agents' }).first().click();
   await expect(page.getByRole('heading', { name: 'Agents', level: 1 })).toBeVisible();
   await page.goBack();
-  await expect(page.locator('.prose')).toContainText('word239', { timeout: 20_000 });
+  await expect(page.locator('.prose')).toContainText('word239');
   const list = await openThreads(page);
   await expect(list.getByRole('link', { name: 'Write on without me' })).toBeVisible();
 });
@@ -85,10 +85,10 @@ test('an answer goes on while another conversation is looked at', async ({ signe
 test('finished text and earlier answers are not drawn again while words come', async ({ signedIn: page, api }) => {
   await page.goto(`/chat/${await makeAgent(api, { name: 'Still' })}`);
   await begin(page, 'First');
-  await expect(page.getByRole('button', { name: 'Copy answer' })).toBeVisible({ timeout: 20_000 });
+  await expect(page.getByRole('button', { name: 'Copy answer' })).toBeVisible();
   await begin(page, 'Second');
   // The first block is finished when the third has begun: the second may still end it.
-  await expect.poll(() => page.locator('article').nth(1).locator('.prose-block').count(), { timeout: 20_000 }).toBeGreaterThan(2);
+  await expect.poll(() => page.locator('article').nth(1).locator('.prose-block').count()).toBeGreaterThan(2);
   await page.evaluate(() => {
     const seen = { count: 0 };
     (window as unknown as { drawn: typeof seen }).drawn = seen;
@@ -101,6 +101,6 @@ test('finished text and earlier answers are not drawn again while words come', a
     watch.observe(earlier, options);
     watch.observe(finished, options);
   });
-  await expect(page.locator('.prose').last()).toContainText('word200', { timeout: 20_000 });
+  await expect(page.locator('.prose').last()).toContainText('word200');
   expect(await page.evaluate(() => (window as unknown as { drawn: { count: number } }).drawn.count)).toBe(0);
 });

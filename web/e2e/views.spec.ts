@@ -84,7 +84,7 @@ test('a corpus: empty, full, one document, the search over all', async ({ signed
     { name: 'a file with a name that is much longer than any column of the table can be.txt', text: 'words to read' },
     { name: 'bad.pdf', text: '%PDF-1.4 no', type: 'application/pdf' },
   ]);
-  await expect(page.getByText('1 of 2 completed')).toBeVisible({ timeout: 20_000 });
+  await expect(page.getByText('1 of 2 completed')).toBeVisible();
   await checkView(page);
   await page.getByRole('link', { name: /much longer/ }).click();
   await expect(page.getByRole('region', { name: /much longer/ })).toContainText('words to read');

@@ -165,9 +165,9 @@ func Remote(t *testing.T, open func(t *testing.T, e Endpoint) llm.Provider) {
 	t.Run("a slow listener is not taken for a silent server", func(t *testing.T) {
 		t.Parallel()
 		e, _ := start(t, fake.Options{Tokens: 3})
-		e.Limits = wire.Limits{Idle: 200 * time.Millisecond}
+		e.Limits = wire.Limits{Idle: time.Second}
 		_, err := open(t, e).Stream(t.Context(), Question(), func(llm.Delta) error {
-			time.Sleep(300 * time.Millisecond)
+			time.Sleep(1200 * time.Millisecond)
 			return nil
 		})
 		if err != nil {

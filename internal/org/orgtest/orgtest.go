@@ -258,10 +258,10 @@ func (h *House) Serve() string {
 	return s.URL
 }
 
-// Soon waits until f is true, for at most five seconds.
+// Soon waits until f is true, for at most a minute.
 func (h *House) Soon(what string, f func() bool) {
 	h.t.Helper()
-	for end := time.Now().Add(5 * time.Second); !f(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !f(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			h.t.Fatal("it did not come to be that " + what)
 		}

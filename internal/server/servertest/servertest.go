@@ -88,7 +88,7 @@ func Start(t testing.TB, e db.Engine, change ...func(*server.Config)) *Harness {
 	t.Cleanup(func() {
 		front.CloseClientConnections()
 		front.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := h.Server.Close(ctx); err != nil {
 			t.Errorf("close the server: %v", err)
