@@ -30,7 +30,7 @@ var inRing = []struct {
 	{platform, []string{
 		"docs", // the handbook, as data
 		"internal/api", "internal/audit", "internal/authz", "internal/blob", "internal/db",
-		"internal/egress", "internal/event", "internal/fail", "internal/job", "internal/limit", "internal/planted", "internal/secret", "internal/sse", "internal/wheeltest",
+		"internal/egress", "internal/event", "internal/fail", "internal/job", "internal/limit", "internal/peer", "internal/planted", "internal/secret", "internal/sse", "internal/wheeltest",
 	}},
 	{variety, []string{
 		"internal/bert", "internal/embed", "internal/extract", "internal/llm", "internal/mail", "internal/pii", "internal/rerank", "internal/retrieval", "internal/source", "internal/split",

@@ -61,7 +61,7 @@ func (doctor) Run(t *terminal) error {
 	}
 	found = append(found, vectors(t.ctx, cfg), reranker(t.ctx, cfg))
 	if running.state == good {
-		found = append(found, reembedding(t.ctx, cfg.Listen)...)
+		found = append(found, figures(t.ctx, cfg.Listen)...)
 	}
 	found = append(found, programs(t.ctx, cfg)...)
 	w := tabwriter.NewWriter(t.out, 0, 4, 2, ' ', 0)
@@ -163,9 +163,9 @@ func model(cfg server.Config) finding {
 	return finding{good, "model", d}
 }
 
-// reembedding tells how far the documents are with a changed embedder, as the
-// running server counts them.
-func reembedding(ctx context.Context, listen string) []finding {
+// figures tells what the running server counts: how far the documents are with a
+// changed embedder, and what other servers on its database have set otherwise.
+func figures(ctx context.Context, listen string) []finding {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+listen+"/metrics", nil)
@@ -178,21 +178,29 @@ func reembedding(ctx context.Context, listen string) []finding {
 	}
 	defer res.Body.Close()
 	var done, todo int
-	var reason string
+	var reason, setting string
+	var differing []string
 	lines := bufio.NewScanner(io.LimitReader(res.Body, 8<<20))
 	for lines.Scan() {
 		_, _ = fmt.Sscanf(lines.Text(), `atrium_reembedding_documents{state="done"} %d`, &done)
 		_, _ = fmt.Sscanf(lines.Text(), `atrium_reembedding_documents{state="todo"} %d`, &todo)
 		_, _ = fmt.Sscanf(lines.Text(), `atrium_reembedding_failed{reason=%q}`, &reason)
+		if n, _ := fmt.Sscanf(lines.Text(), `atrium_setting_differs{setting=%q}`, &setting); n == 1 {
+			differing = append(differing, setting)
+		}
 	}
-	if done+todo == 0 {
-		return nil
+	var out []finding
+	if len(differing) > 0 {
+		out = append(out, finding{broken, "other servers", "one on this database has another " + strings.Join(differing, " and another ") + "; all need them alike, and the log of either says what differs"})
 	}
-	f := finding{note, "re-embedding", fmt.Sprintf("%d of %d documents have vectors of the embedder that is set now; until all have, answers use what was there before", done, done+todo)}
-	if reason != "" {
-		f.state, f.detail = broken, f.detail+"; it stopped: "+reason
+	if done+todo > 0 {
+		f := finding{note, "re-embedding", fmt.Sprintf("%d of %d documents have vectors of the embedder that is set now; until all have, answers use what was there before", done, done+todo)}
+		if reason != "" {
+			f.state, f.detail = broken, f.detail+"; it stopped: "+reason
+		}
+		out = append(out, f)
 	}
-	return []finding{f}
+	return out
 }
 
 // programs are helpers that extraction uses when they are installed.

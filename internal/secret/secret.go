@@ -86,6 +86,9 @@ func derive(master []byte) (id string, aead cipher.AEAD, err error) {
 	return hex.EncodeToString(name), aead, err
 }
 
+// Name tells one master key from another and nothing else of it.
+func (b *Box) Name() string { return b.id }
+
 // Seal encrypts for a place: v1.KEY.BYTES.
 func (b *Box) Seal(plain Text, at Place) string {
 	sealed := b.keys[b.id].Seal(nil, nil, []byte(plain), at.data()) //nolint:gosec // the cipher makes its own random nonce

@@ -63,7 +63,7 @@ func (s *Server) metrics() http.Handler {
 	for _, c := range api.Collectors() {
 		reg.MustRegister(c)
 	}
-	reg.MustRegister(jobFigures{s}, embedFigures{s}, rerankFigures{s})
+	reg.MustRegister(jobFigures{s}, embedFigures{s}, rerankFigures{s}, peerFigures{s})
 	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
 }
 

@@ -34,6 +34,7 @@ import (
 	"atrium/internal/model"
 	"atrium/internal/notify"
 	"atrium/internal/org"
+	"atrium/internal/peer"
 	"atrium/internal/permission"
 	"atrium/internal/project"
 	"atrium/internal/response"
@@ -76,6 +77,7 @@ type Server struct {
 	responses   *response.Responses
 	api         *api.API
 	models      *models
+	peers       *peer.Peers
 	handler     http.Handler
 	first       First
 
@@ -196,6 +198,9 @@ func (s *Server) open(ctx context.Context, worker []string) error {
 	}
 	s.handler = s.routes()
 	if err := s.db.Alone(ctx, func(ctx context.Context) (err error) {
+		if err := s.join(ctx, box, embedder); err != nil {
+			return err
+		}
 		if s.first, err = s.prepare(ctx); err != nil {
 			return err
 		}
@@ -273,6 +278,9 @@ func (s *Server) Close(ctx context.Context) error {
 	if s.guard != nil {
 		s.guard.Close()
 		s.modelGuard.Close()
+	}
+	if s.peers != nil {
+		errs = append(errs, s.peers.Leave(ctx))
 	}
 	if s.db != nil {
 		errs = append(errs, s.db.Close())
