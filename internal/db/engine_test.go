@@ -70,6 +70,25 @@ func TestADataFolderBelongsToOneServer(t *testing.T) {
 	}
 }
 
+// As after a kill, when what the server was just starting has its open files.
+func TestADataFolderWhoseServerIsGoingIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	o := dbtest.Options(t, db.SQLite)
+	first, err := db.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	going := make(chan error)
+	time.AfterFunc(50*time.Millisecond, func() { going <- first.Close() })
+	second, err := db.Open(t.Context(), o)
+	if err := errors.Join(err, <-going); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestWhatWasCommittedIsThereAfterOpeningAgain(t *testing.T) {
 	t.Parallel()
 	for _, e := range dbtest.Engines {

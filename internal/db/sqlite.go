@@ -30,7 +30,7 @@ func openSQLite(ctx context.Context, o Options) (_ *DB, err error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("db: the data folder cannot be made: %w", err)
 	}
-	lock, err := lockDir(o.Dir)
+	lock, err := lockDir(ctx, o.Dir)
 	if err != nil {
 		return nil, err
 	}
