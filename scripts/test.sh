@@ -23,12 +23,12 @@ race=(-race '-gcflags=modernc.org/...=-race=false' '-gcflags=golang.org/x/crypto
 go_tests() {
   # shellcheck disable=SC2086 # GO_TEST_FLAGS is a list of words
   plain go run ./internal/db/dbtest/cluster -- env CGO_ENABLED=1 GOFLAGS="${GOFLAGS:-}" \
-    go test "${race[@]}" -shuffle=on -timeout "${GO_TEST_TIMEOUT:-15m}" ${GO_TEST_FLAGS:-} ./... 2>&1 | tee "$log"
+    go test "${race[@]}" -shuffle=on -timeout "${GO_TEST_TIMEOUT:-25m}" ${GO_TEST_FLAGS:-} ./... 2>&1 | tee "$log"
 }
 
 # Whole and without the race detector, which only takes a sample of them.
 proof() {
-  plain go run ./internal/db/dbtest/cluster -- go test -timeout 15m -run 'TestTheMatrix|TestTheRandomWalk' ./internal/server
+  plain go run ./internal/db/dbtest/cluster -- go test -timeout 25m -run 'TestTheMatrix|TestTheRandomWalk' ./internal/server
 }
 
 part "console: types" npm --prefix web run --silent typecheck
