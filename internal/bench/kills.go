@@ -118,24 +118,7 @@ func (s *sufferer) kill() {
 }
 
 func (s *sufferer) send(ctx context.Context, method, path, kind string, body io.Reader) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+s.addr+path, body)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Authorization", "Bearer "+apiKey)
-	if kind != "" {
-		req.Header.Set("Content-Type", kind)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = res.Body.Close() }()
-	b, err := io.ReadAll(res.Body)
-	if err == nil && res.StatusCode >= 300 {
-		err = fmt.Errorf("%s %s: %d %s", method, path, res.StatusCode, b)
-	}
-	return b, err
+	return exchange(ctx, method, "http://"+s.addr+path, kind, body, func(req *http.Request) { req.Header.Set("Authorization", "Bearer "+apiKey) })
 }
 
 // torment is a run.

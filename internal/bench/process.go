@@ -146,11 +146,16 @@ func (p *process) resident() float64 {
 }
 
 func (p *process) send(ctx context.Context, method, path, kind string, body io.Reader) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, p.URL+path, body)
+	return exchange(ctx, method, p.URL+path, kind, body, p.authorize)
+}
+
+// exchange sends a request and gives the body of its answer, unless that is an error.
+func exchange(ctx context.Context, method, address, kind string, body io.Reader, authorize func(*http.Request)) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, address, body)
 	if err != nil {
 		return nil, err
 	}
-	p.authorize(req)
+	authorize(req)
 	if kind != "" {
 		req.Header.Set("Content-Type", kind)
 	}
@@ -161,7 +166,7 @@ func (p *process) send(ctx context.Context, method, path, kind string, body io.R
 	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(res.Body)
 	if err == nil && res.StatusCode >= 300 {
-		err = fmt.Errorf("%s %s: %d %s", method, path, res.StatusCode, b)
+		err = fmt.Errorf("%s %s: %d %s", method, address, res.StatusCode, b)
 	}
 	return b, err
 }

@@ -4,7 +4,7 @@ import { t } from '../strings';
 import { Button } from './button';
 import { Scroller } from './page';
 import { useRows } from './rows';
-import { EmptyState, ErrorState, Skeleton } from './state';
+import { EmptyState, ErrorLine, ErrorState, Skeleton } from './state';
 import { Gap, Table, Th, wideOnly } from './table';
 
 /** One page of a list, as the server answers it. */
@@ -36,8 +36,13 @@ export interface Column {
   quiet?: boolean;
 }
 
+type List<T> = UseInfiniteQueryResult<InfiniteData<Part<T>>>;
+
+/** What was loaded of a list. */
+export const rowsOf = <T,>(list: List<T>): T[] => list.data?.pages.flatMap((part) => part.rows ?? []) ?? [];
+
 interface ListingProps<T> {
-  list: UseInfiniteQueryResult<InfiniteData<Part<T>>>;
+  list: List<T>;
   columns: Column[];
   id: (row: T) => number;
   /** One row of the table. */
@@ -54,7 +59,7 @@ interface ListingProps<T> {
 /** A list in all its states: coming, failed, empty, nothing found, long. */
 export function Listing<T>({ list, columns, id, row, rowHeight = 45, narrowed, noMatch, empty, filters }: ListingProps<T>) {
   const scroller = use(Scroller);
-  const rows = list.data?.pages.flatMap((p) => p.rows ?? []) ?? [];
+  const rows = rowsOf(list);
   const { indexes, before, after } = useRows(rows.length, rowHeight, scroller);
   if (list.isPending) return <Skeleton />;
   if (list.error) return <ErrorState error={list.error} retry={() => void list.refetch()} />;
@@ -97,6 +102,33 @@ export function Listing<T>({ list, columns, id, row, rowHeight = 45, narrowed, n
             {t.common.loadMore}
           </Button>
         </div>
+      )}
+    </>
+  );
+}
+
+interface ShortListProps<T> {
+  list: List<T>;
+  /** Lines that stand for it while it comes. */
+  waiting?: number;
+  /** Said when it is empty. */
+  none?: string;
+  children: (rows: T[]) => ReactNode;
+}
+
+/** A list within a page, in all its states. */
+export function ShortList<T>({ list, waiting = 2, none, children }: ShortListProps<T>) {
+  const rows = rowsOf(list);
+  return (
+    <>
+      {list.isPending && <Skeleton rows={waiting} />}
+      {list.error && <ErrorLine error={list.error} />}
+      {list.data && rows.length === 0 && none !== undefined && <p className="text-muted">{none}</p>}
+      {rows.length > 0 && children(rows)}
+      {list.hasNextPage && (
+        <Button small className="self-center" disabled={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
+          {t.common.loadMore}
+        </Button>
       )}
     </>
   );

@@ -1,15 +1,12 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
-import { useState } from 'react';
 import { api, take } from '../../api/client';
 import { keys, meQuery } from '../../api/queries';
 import type { Agent } from '../../api/types';
 import { t } from '../../strings';
 import { p } from '../../strings.people';
-import { Button } from '../../ui/button';
 import { Field, Select } from '../../ui/field';
-import { partSize, useListing } from '../../ui/listing';
-import { ErrorLine, Skeleton } from '../../ui/state';
+import { partSize, rowsOf, ShortList, useListing } from '../../ui/listing';
 import { say } from '../../ui/toast';
 import { AddMembers, Members } from '../admin/members';
 import { Reach } from './reach';
@@ -21,7 +18,6 @@ export default function AgentAccess({ agent, mayManage }: { agent: Agent; mayMan
   const queryClient = useQueryClient();
   const navigate = useNavigate();
   const { data: me } = useQuery(meQuery);
-  const [showing, setShowing] = useState(false);
   const path = { agent_id: agent.id };
   const users = useListing([...keys.agent(agent.id), 'users'], async (page, signal) => {
     const { users: rows, pagination } = await take(
@@ -29,7 +25,6 @@ export default function AgentAccess({ agent, mayManage }: { agent: Agent; mayMan
     );
     return { rows, pagination };
   });
-  const members = users.data?.pages.flatMap((x) => x.rows ?? []) ?? [];
   const again = () => queryClient.invalidateQueries({ queryKey: keys.agent(agent.id) });
   const setAccess = useMutation({
     mutationFn: (access: Agent['access']) => api.PUT('/api/v2/agents/{agent_id}/access', { params: { path }, body: { access } }),
@@ -71,52 +66,36 @@ export default function AgentAccess({ agent, mayManage }: { agent: Agent; mayMan
           <h3 className="font-medium">{p.access.people}</h3>
           <p className="text-xs text-muted">{p.access.peopleHint}</p>
         </div>
-        {mayManage && <AddMembers roles={roles} without={members.map((m) => m.user.id)} onAdd={put} />}
+        {mayManage && <AddMembers roles={roles} without={rowsOf(users).map((m) => m.user.id)} onAdd={put} />}
       </div>
-      {users.isPending && <Skeleton rows={2} />}
-      {users.error && <ErrorLine error={users.error} />}
-      {members.length > 0 && (
-        <Members
-          members={members}
-          roles={roles}
-          mayManage={mayManage}
-          me={me?.id}
-          of={agent.agent_name}
-          onRole={(id, role) => put([id], role)}
-          onRemove={async (user_id) => {
-            await api.DELETE('/api/v2/agents/{agent_id}/users/{user_id}', { params: { path: { ...path, user_id } } });
-            if (user_id === me?.id) await navigate({ to: '/agents', ignoreBlocker: true });
-            await queryClient.invalidateQueries({ queryKey: keys.agents });
-          }}
-        />
-      )}
-      {users.hasNextPage && (
-        <Button small className="self-center" onClick={() => void users.fetchNextPage()}>
-          {t.common.loadMore}
-        </Button>
-      )}
+      <ShortList list={users}>
+        {(members) => (
+          <Members
+            members={members}
+            roles={roles}
+            mayManage={mayManage}
+            me={me?.id}
+            of={agent.agent_name}
+            onRole={(id, role) => put([id], role)}
+            onRemove={async (user_id) => {
+              await api.DELETE('/api/v2/agents/{agent_id}/users/{user_id}', { params: { path: { ...path, user_id } } });
+              if (user_id === me?.id) await navigate({ to: '/agents', ignoreBlocker: true });
+              await queryClient.invalidateQueries({ queryKey: keys.agents });
+            }}
+          />
+        )}
+      </ShortList>
       {mayManage && (
         <div className="flex flex-col gap-3">
-          <div className="flex items-end gap-2">
-            <div className="grow">
-              <h3 className="font-medium">{p.access.who}</h3>
-              <p className="text-xs text-muted">{p.access.whoHint}</p>
-            </div>
-            <Button small aria-expanded={showing} onClick={() => setShowing(!showing)}>
-              {showing ? t.common.hide : p.access.show}
-            </Button>
-          </div>
-          {showing && (
-            <Reach
-              queryKey={[...keys.agent(agent.id), 'rights']}
-              load={async (action, page, signal) => {
-                const { users: rows, pagination } = await take(
-                  api.GET('/api/v2/agents/{agent_id}/rights', { signal, params: { path, query: { action, page, page_size: partSize } } }),
-                );
-                return { rows, pagination };
-              }}
-            />
-          )}
+          <Reach
+            queryKey={[...keys.agent(agent.id), 'rights']}
+            load={async (action, page, signal) => {
+              const { users: rows, pagination } = await take(
+                api.GET('/api/v2/agents/{agent_id}/rights', { signal, params: { path, query: { action, page, page_size: partSize } } }),
+              );
+              return { rows, pagination };
+            }}
+          />
         </div>
       )}
     </section>

@@ -10,9 +10,9 @@ import { p } from '../../strings.people';
 import { Button, IconButton } from '../../ui/button';
 import { Confirm, Dialog, Sheet } from '../../ui/dialog';
 import { Field, Select } from '../../ui/field';
-import { partSize, useListing } from '../../ui/listing';
+import { partSize, rowsOf, ShortList, useListing } from '../../ui/listing';
 import { type Choice, Picker } from '../../ui/picker';
-import { ErrorLine, Skeleton } from '../../ui/state';
+import { ErrorLine } from '../../ui/state';
 import { Switch } from '../../ui/switch';
 import { Reach } from './reach';
 
@@ -27,7 +27,6 @@ export default function CorpusAccess({ corpus, onClose }: { corpus: Corpus; onCl
   const { data: me } = useQuery(meQuery);
   const [adding, setAdding] = useState(false);
   const [removing, setRemoving] = useState<Grant>();
-  const [showing, setShowing] = useState(false);
   const path = { corpus_id: corpus.id };
   const list = useListing([...keys.corpus(corpus.id), 'grants'], async (page, signal) => {
     const { permissions, pagination } = await take(
@@ -49,7 +48,7 @@ export default function CorpusAccess({ corpus, onClose }: { corpus: Corpus; onCl
       ).rights ?? [],
   });
   const mayManage = rights.data?.some((r) => r.action === 'manage' && r.allowed) ?? false;
-  const grants = list.data?.pages.flatMap((x) => x.rows ?? []) ?? [];
+  const grants = rowsOf(list);
   const again = () => queryClient.invalidateQueries({ queryKey: keys.corpus(corpus.id) });
   const change = useMutation({
     mutationFn: ({ id, role }: { id: number; role: Role }) =>
@@ -84,50 +83,45 @@ export default function CorpusAccess({ corpus, onClose }: { corpus: Corpus; onCl
               </Button>
             )}
           </div>
-          {list.isPending && <Skeleton rows={2} />}
-          {list.error && <ErrorLine error={list.error} />}
-          {grants.length > 0 && (
-            <ul className="divide-y divide-line rounded-md border border-line">
-              {grants.map((g) => (
-                <li key={g.id ?? 'owner'} className="flex min-h-12 items-center gap-2 py-1 ps-3 pe-1.5">
-                  <div className="min-w-0 grow">
-                    <p className="flex items-center gap-1.5">
-                      {g.team && <UsersRound className="size-4 shrink-0 text-muted" aria-label={p.access.team} />}
-                      <bdi className="truncate">{nameOfGrant(g)}</bdi>
-                    </p>
-                    {g.user && nameOf(g.user) !== g.user.email && <p className="truncate text-xs text-muted">{g.user.email}</p>}
-                  </div>
-                  {mayManage && g.id ? (
-                    <>
-                      <Select
-                        aria-label={p.members.roleOf(nameOfGrant(g))}
-                        className="h-8! w-28! shrink-0 px-2!"
-                        value={g.role}
-                        disabled={change.isPending}
-                        onChange={(e) => change.mutate({ id: g.id ?? 0, role: e.target.value as Role })}
-                      >
-                        {roles.map((r) => (
-                          <option key={r} value={r}>
-                            {p.members.roles[r]}
-                          </option>
-                        ))}
-                      </Select>
-                      <IconButton label={t.common.takeOut(nameOfGrant(g))} onClick={() => setRemoving(g)}>
-                        <X />
-                      </IconButton>
-                    </>
-                  ) : (
-                    <span className="shrink-0 px-2 text-muted">{p.members.roles[g.role] ?? g.role}</span>
-                  )}
-                </li>
-              ))}
-            </ul>
-          )}
-          {list.hasNextPage && (
-            <Button small className="self-center" onClick={() => void list.fetchNextPage()}>
-              {t.common.loadMore}
-            </Button>
-          )}
+          <ShortList list={list}>
+            {(shown) => (
+              <ul className="divide-y divide-line rounded-md border border-line">
+                {shown.map((g) => (
+                  <li key={g.id ?? 'owner'} className="flex min-h-12 items-center gap-2 py-1 ps-3 pe-1.5">
+                    <div className="min-w-0 grow">
+                      <p className="flex items-center gap-1.5">
+                        {g.team && <UsersRound className="size-4 shrink-0 text-muted" aria-label={p.access.team} />}
+                        <bdi className="truncate">{nameOfGrant(g)}</bdi>
+                      </p>
+                      {g.user && nameOf(g.user) !== g.user.email && <p className="truncate text-xs text-muted">{g.user.email}</p>}
+                    </div>
+                    {mayManage && g.id ? (
+                      <>
+                        <Select
+                          aria-label={p.members.roleOf(nameOfGrant(g))}
+                          className="h-8! w-28! shrink-0 px-2!"
+                          value={g.role}
+                          disabled={change.isPending}
+                          onChange={(e) => change.mutate({ id: g.id ?? 0, role: e.target.value as Role })}
+                        >
+                          {roles.map((r) => (
+                            <option key={r} value={r}>
+                              {p.members.roles[r]}
+                            </option>
+                          ))}
+                        </Select>
+                        <IconButton label={t.common.takeOut(nameOfGrant(g))} onClick={() => setRemoving(g)}>
+                          <X />
+                        </IconButton>
+                      </>
+                    ) : (
+                      <span className="shrink-0 px-2 text-muted">{p.members.roles[g.role] ?? g.role}</span>
+                    )}
+                  </li>
+                ))}
+              </ul>
+            )}
+          </ShortList>
         </div>
         <div className="flex items-start gap-3 border-t border-line pt-5">
           <div className="grow">
@@ -138,26 +132,15 @@ export default function CorpusAccess({ corpus, onClose }: { corpus: Corpus; onCl
         </div>
         {mayManage && (
           <div className="flex flex-col gap-3 border-t border-line pt-5">
-            <div className="flex items-end gap-2">
-              <div className="grow">
-                <h3 className="font-medium">{p.access.who}</h3>
-                <p className="text-xs text-muted">{p.access.whoHint}</p>
-              </div>
-              <Button small aria-expanded={showing} onClick={() => setShowing(!showing)}>
-                {showing ? t.common.hide : p.access.show}
-              </Button>
-            </div>
-            {showing && (
-              <Reach
-                queryKey={[...keys.corpus(corpus.id), 'rights']}
-                load={async (action, page, signal) => {
-                  const { users: rows, pagination } = await take(
-                    api.GET('/api/v2/corpora/{corpus_id}/rights', { signal, params: { path, query: { action, page, page_size: partSize } } }),
-                  );
-                  return { rows, pagination };
-                }}
-              />
-            )}
+            <Reach
+              queryKey={[...keys.corpus(corpus.id), 'rights']}
+              load={async (action, page, signal) => {
+                const { users: rows, pagination } = await take(
+                  api.GET('/api/v2/corpora/{corpus_id}/rights', { signal, params: { path, query: { action, page, page_size: partSize } } }),
+                );
+                return { rows, pagination };
+              }}
+            />
           </div>
         )}
       </div>

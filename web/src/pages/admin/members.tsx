@@ -1,12 +1,15 @@
-import { useMutation } from '@tanstack/react-query';
+import { useMutation, useQuery } from '@tanstack/react-query';
 import { LogOut, Plus, X } from 'lucide-react';
 import { type FormEvent, useState } from 'react';
-import { nameOf, pickPeople } from '../../api/people';
+import { isGlobalAdmin, nameOf, pickPeople } from '../../api/people';
+import { meQuery } from '../../api/queries';
 import { t } from '../../strings';
 import { p } from '../../strings.people';
 import { Button, IconButton } from '../../ui/button';
 import { Confirm, Dialog } from '../../ui/dialog';
 import { Field, Select } from '../../ui/field';
+import { rowsOf, ShortList, type useListing } from '../../ui/listing';
+import { Section } from '../../ui/page';
 import { type Choice, Picker } from '../../ui/picker';
 import { ErrorLine } from '../../ui/state';
 
@@ -85,6 +88,70 @@ export function Members({ members, roles, mayManage, me, of, onRole, onRemove }:
         />
       )}
     </>
+  );
+}
+
+const placeRoles = ['Admin', 'Member'] as const;
+type PlaceRole = (typeof placeRoles)[number];
+
+interface PlaceMembersProps {
+  users: ReturnType<typeof useListing<Member>>;
+  /** The name of the team or project. */
+  of: string;
+  hint: string;
+  none?: string;
+  mayManage: boolean;
+  onAdd: (userIds: number[], role: PlaceRole) => Promise<unknown>;
+  onRole: (userId: number, role: PlaceRole) => Promise<unknown>;
+  onRemove: (userId: number) => Promise<unknown>;
+  /** After a change. */
+  again: () => Promise<unknown>;
+  /** After somebody left who may not see it any more. */
+  gone: () => Promise<unknown>;
+}
+
+/** The people of a team or a project, with what may be done about them. */
+export function PlaceMembers({ users, of, hint, none, mayManage, onAdd, onRole, onRemove, again, gone }: PlaceMembersProps) {
+  const { data: me } = useQuery(meQuery);
+  return (
+    <Section
+      title={p.teams.members}
+      hint={hint}
+      actions={
+        mayManage && (
+          <AddMembers
+            roles={placeRoles}
+            without={rowsOf(users)
+              .filter((m) => !m.via_teams)
+              .map((m) => m.user.id)}
+            onAdd={async (ids, role) => {
+              await onAdd(ids, role as PlaceRole);
+              await again();
+            }}
+          />
+        )
+      }
+    >
+      <ShortList list={users} waiting={3} none={none}>
+        {(members) => (
+          <Members
+            members={members}
+            roles={placeRoles}
+            mayManage={mayManage}
+            me={me?.id}
+            of={of}
+            onRole={async (id, role) => {
+              await onRole(id, role as PlaceRole);
+              await again();
+            }}
+            onRemove={async (id) => {
+              await onRemove(id);
+              await (id === me?.id && !isGlobalAdmin(me) ? gone() : again());
+            }}
+          />
+        )}
+      </ShortList>
+    </Section>
   );
 }
 

@@ -13,10 +13,9 @@ import { Button, IconButton } from '../../ui/button';
 import { Confirm } from '../../ui/dialog';
 import { partSize, useListing } from '../../ui/listing';
 import { Back, Page, Section } from '../../ui/page';
-import { ErrorLine, ErrorState, Skeleton } from '../../ui/state';
-import { AddMembers, Members } from './members';
+import { ErrorState, Skeleton } from '../../ui/state';
+import { PlaceMembers } from './members';
 import { ProjectForm } from './projects';
-import { placeRoles } from './team';
 
 /** One project: its people and its teams. */
 export function ProjectPage() {
@@ -48,7 +47,6 @@ function One({ project }: { project: Project }) {
     );
     return { rows, pagination };
   });
-  const members = users.data?.pages.flatMap((x) => x.rows ?? []) ?? [];
   const again = () => queryClient.invalidateQueries({ queryKey: at.projects });
   const gone = async () => {
     await navigate({ to: '/projects' });
@@ -76,52 +74,20 @@ function One({ project }: { project: Project }) {
       }
     >
       {project.description && <p className="mb-6 max-w-prose text-muted">{project.description}</p>}
-      <Section
-        title={p.teams.members}
+      <PlaceMembers
+        users={users}
+        of={project.name}
         hint={project.is_default ? p.projects.defaultHint : p.projects.membersHint}
-        actions={
-          mayManage && (
-            <AddMembers
-              roles={placeRoles}
-              without={members.filter((m) => !m.via_teams).map((m) => m.user.id)}
-              onAdd={async (user_ids, role) => {
-                await api.POST('/api/v2/projects/{project_id}/users', { params: { path }, body: { user_ids, role: role as 'Member' } });
-                await again();
-              }}
-            />
-          )
+        none={p.projects.noMembers}
+        mayManage={mayManage}
+        onAdd={(user_ids, role) => api.POST('/api/v2/projects/{project_id}/users', { params: { path }, body: { user_ids, role } })}
+        onRole={(user_id, role) =>
+          api.PUT('/api/v2/projects/{project_id}/users/{user_id}/role', { params: { path: { ...path, user_id } }, body: { role } })
         }
-      >
-        {users.isPending && <Skeleton rows={3} />}
-        {users.error && <ErrorLine error={users.error} />}
-        {users.data && members.length === 0 && <p className="text-muted">{p.projects.noMembers}</p>}
-        {members.length > 0 && (
-          <Members
-            members={members}
-            roles={placeRoles}
-            mayManage={mayManage}
-            me={me?.id}
-            of={project.name}
-            onRole={async (user_id, role) => {
-              await api.PUT('/api/v2/projects/{project_id}/users/{user_id}/role', {
-                params: { path: { ...path, user_id } },
-                body: { role: role as 'Member' },
-              });
-              await again();
-            }}
-            onRemove={async (user_id) => {
-              await api.DELETE('/api/v2/projects/{project_id}/users/{user_id}', { params: { path: { ...path, user_id } } });
-              if (user_id === me?.id && !isGlobalAdmin(me)) await gone();
-              else await again();
-            }}
-          />
-        )}
-        {users.hasNextPage && (
-          <Button className="self-center" onClick={() => void users.fetchNextPage()}>
-            {t.common.loadMore}
-          </Button>
-        )}
-      </Section>
+        onRemove={(user_id) => api.DELETE('/api/v2/projects/{project_id}/users/{user_id}', { params: { path: { ...path, user_id } } })}
+        again={again}
+        gone={gone}
+      />
       <Section
         title={p.projects.teams}
         hint={p.projects.teamsHint}

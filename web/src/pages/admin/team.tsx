@@ -9,15 +9,13 @@ import type { Team } from '../../api/types';
 import { useTitle } from '../../lib/hooks';
 import { t } from '../../strings';
 import { p } from '../../strings.people';
-import { Button, IconButton } from '../../ui/button';
+import { IconButton } from '../../ui/button';
 import { Confirm } from '../../ui/dialog';
-import { partSize, useListing } from '../../ui/listing';
+import { partSize, ShortList, useListing } from '../../ui/listing';
 import { Back, Page, Section } from '../../ui/page';
-import { ErrorLine, ErrorState, Skeleton } from '../../ui/state';
-import { AddMembers, Members } from './members';
+import { ErrorState, Skeleton } from '../../ui/state';
+import { PlaceMembers } from './members';
 import { TeamForm } from './teams';
-
-export const placeRoles = ['Admin', 'Member'] as const;
 
 /** One team: its people and its projects. */
 export function TeamPage() {
@@ -56,7 +54,6 @@ function One({ team }: { team: Team }) {
     );
     return { rows, pagination };
   });
-  const members = users.data?.pages.flatMap((x) => x.rows ?? []) ?? [];
   const again = () => queryClient.invalidateQueries({ queryKey: at.teams });
   const gone = async () => {
     await navigate({ to: '/teams' });
@@ -82,73 +79,33 @@ function One({ team }: { team: Team }) {
       }
     >
       {team.description && <p className="mb-6 max-w-prose text-muted">{team.description}</p>}
-      <Section
-        title={p.teams.members}
+      <PlaceMembers
+        users={users}
+        of={team.name}
         hint={p.teams.membersHint}
-        actions={
-          mayManage && (
-            <AddMembers
-              roles={placeRoles}
-              without={members.map((m) => m.user.id)}
-              onAdd={async (user_ids, role) => {
-                await api.POST('/api/v2/teams/{team_id}/users', { params: { path }, body: { user_ids, role: role as 'Member' } });
-                await again();
-              }}
-            />
-          )
+        mayManage={mayManage}
+        onAdd={(user_ids, role) => api.POST('/api/v2/teams/{team_id}/users', { params: { path }, body: { user_ids, role } })}
+        onRole={(user_id, role) =>
+          api.PUT('/api/v2/teams/{team_id}/users/{user_id}/role', { params: { path: { ...path, user_id } }, body: { role } })
         }
-      >
-        {users.isPending && <Skeleton rows={3} />}
-        {users.error && <ErrorLine error={users.error} />}
-        {members.length > 0 && (
-          <Members
-            members={members}
-            roles={placeRoles}
-            mayManage={mayManage}
-            me={me?.id}
-            of={team.name}
-            onRole={async (user_id, role) => {
-              await api.PUT('/api/v2/teams/{team_id}/users/{user_id}/role', {
-                params: { path: { ...path, user_id } },
-                body: { role: role as 'Member' },
-              });
-              await again();
-            }}
-            onRemove={async (user_id) => {
-              await api.DELETE('/api/v2/teams/{team_id}/users/{user_id}', { params: { path: { ...path, user_id } } });
-              if (user_id === me?.id && !isGlobalAdmin(me)) await gone();
-              else await again();
-            }}
-          />
-        )}
-        {users.hasNextPage && (
-          <Button className="self-center" onClick={() => void users.fetchNextPage()}>
-            {t.common.loadMore}
-          </Button>
-        )}
-      </Section>
+        onRemove={(user_id) => api.DELETE('/api/v2/teams/{team_id}/users/{user_id}', { params: { path: { ...path, user_id } } })}
+        again={again}
+        gone={gone}
+      />
       <Section title={p.teams.projects} hint={p.teams.projectsHint}>
-        {projects.isPending && <Skeleton rows={2} />}
-        {projects.error && <ErrorLine error={projects.error} />}
-        {projects.data?.pages[0]?.pagination?.total === 0 && <p className="text-muted">{p.teams.noProjects}</p>}
-        {(projects.data?.pages[0]?.rows?.length ?? 0) > 0 && (
-          <ul className="divide-y divide-line rounded-md border border-line">
-            {projects.data?.pages
-              .flatMap((x) => x.rows ?? [])
-              .map((x) => (
+        <ShortList list={projects} none={p.teams.noProjects}>
+          {(rows) => (
+            <ul className="divide-y divide-line rounded-md border border-line">
+              {rows.map((x) => (
                 <li key={x.id} className="flex min-h-10 items-center px-3 py-1.5">
                   <Link to="/projects/$projectId" params={{ projectId: String(x.id) }} className="min-w-0 truncate hover:underline">
                     <bdi>{x.name}</bdi>
                   </Link>
                 </li>
               ))}
-          </ul>
-        )}
-        {projects.hasNextPage && (
-          <Button className="self-center" onClick={() => void projects.fetchNextPage()}>
-            {t.common.loadMore}
-          </Button>
-        )}
+            </ul>
+          )}
+        </ShortList>
       </Section>
       {open === 'edit' && <TeamForm team={team} onClose={() => setOpen(undefined)} />}
       {open === 'delete' && (
