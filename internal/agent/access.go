@@ -97,13 +97,7 @@ func members(ids ...int64) (string, []any) {
 
 const memberColumns = `u.id, u.email, u.first_name, u.last_name, m.agent_id, m.role`
 
-func memberships(rows []memberRow) []Membership {
-	out := make([]Membership, len(rows))
-	for i, r := range rows {
-		out[i] = Membership{r.Person, r.Role}
-	}
-	return out
-}
+func (r memberRow) membership() Membership { return Membership{r.Person, r.Role} }
 
 // Sharing is who may use an agent that the caller may see.
 func (s *Agents) Sharing(ctx context.Context, sc authz.Scope, id int64) (Sharing, error) {
@@ -115,8 +109,8 @@ func (s *Agents) Sharing(ctx context.Context, sc authz.Scope, id int64) (Sharing
 	rows, err := db.All[memberRow](ctx, s.db, `SELECT `+memberColumns+` FROM `+table+` m JOIN users u ON u.id = m.user_id AND u.is_deleted = FALSE ORDER BY m.place, u.email LIMIT 201`, args...)
 	out := Sharing{AgentID: id, Access: Access(r.Access), SharedWith: make([]Shared, len(rows))}
 	why := map[string]string{RoleOwner: "owns it", RoleAdmin: "was added to it as an Admin", RoleMember: "was added to it"}
-	for i, m := range memberships(rows) {
-		out.SharedWith[i] = Shared{m, why[m.Role]}
+	for i, r := range rows {
+		out.SharedWith[i] = Shared{r.membership(), why[r.Role]}
 	}
 	return out, err
 }
@@ -146,21 +140,10 @@ func (s *Agents) Users(ctx context.Context, sc authz.Scope, id int64, p api.Pagi
 		return nil, 0, err
 	}
 	table, args := members(id)
-	from := ` FROM ` + table + ` m JOIN users u ON u.id = m.user_id AND u.is_deleted = FALSE`
-	if p.Search != "" {
-		from += ` WHERE (lower(u.email) LIKE lower(?) ESCAPE '\' OR lower(u.first_name || ' ' || u.last_name) LIKE lower(?) ESCAPE '\')`
-		args = append(args, db.Like(p.Search), db.Like(p.Search))
-	}
-	order, err := p.Order(peopleBy, "u.id")
-	if err != nil {
-		return nil, 0, err
-	}
-	total, err := db.One[int](ctx, s.db, `SELECT COUNT(*)`+from, args...)
-	if err != nil {
-		return nil, 0, err
-	}
-	rows, err := db.All[memberRow](ctx, s.db, `SELECT `+memberColumns+from+` ORDER BY `+order+` LIMIT ? OFFSET ?`, append(args, p.Limit(), p.Offset())...)
-	return memberships(rows), total, err
+	return api.Page(ctx, s.db, p, api.Listing{
+		Columns: memberColumns, Tables: table + ` m JOIN users u ON u.id = m.user_id`, Where: `u.is_deleted = FALSE`, Args: args,
+		Search: []string{"u.email", "u.first_name || ' ' || u.last_name"}, Order: peopleBy, ID: "u.id",
+	}, memberRow.membership)
 }
 
 func (j Joining) ids() ([]int64, error) {
@@ -206,7 +189,7 @@ func (s *Agents) AddUsers(ctx context.Context, sc authz.Scope, id int64, j Joini
 		marks, named := db.In(ids)
 		table, args := members(id)
 		rows, err := db.All[memberRow](ctx, tx, `SELECT `+memberColumns+` FROM `+table+` m JOIN users u ON u.id = m.user_id WHERE u.id IN (`+marks+`) ORDER BY u.id`, append(args, named...)...)
-		out.Users = memberships(rows)
+		out.Users = api.Shaped(rows, memberRow.membership)
 		return err
 	})
 	return out, err
@@ -241,25 +224,15 @@ const shown = 100
 // Staffs is a page of the agents whose people the caller decides on.
 func (s *Agents) Staffs(ctx context.Context, sc authz.Scope, p api.Paging) ([]Staff, int, error) {
 	where, args := sc.Among(authz.Manage, authz.Agent, "a")
-	where = ` FROM agent a WHERE a.is_deleted = FALSE AND ` + where
-	if p.Search != "" {
-		where += ` AND (lower(a.name) LIKE lower(?) ESCAPE '\' OR lower(a.description) LIKE lower(?) ESCAPE '\')`
-		args = append(args, db.Like(p.Search), db.Like(p.Search))
-	}
-	order, err := p.Order(orders, "a.id")
-	if err != nil {
-		return nil, 0, err
-	}
-	total, err := db.One[int](ctx, s.db, `SELECT COUNT(*)`+where, args...)
-	if err != nil {
-		return nil, 0, err
-	}
 	type line struct {
 		ID     int64  `db:"id"`
 		Name   string `db:"name"`
 		Access string `db:"access"`
 	}
-	agents, err := db.All[line](ctx, s.db, `SELECT a.id, a.name, a.access`+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`, append(args, p.Limit(), p.Offset())...)
+	agents, total, err := api.Rows[line](ctx, s.db, p, api.Listing{
+		Columns: `a.id, a.name, a.access`, Tables: `agent a`, Where: `a.is_deleted = FALSE AND ` + where, Args: args,
+		Search: []string{"a.name", "a.description"}, Order: orders, ID: "a.id",
+	})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -279,7 +252,7 @@ func (s *Agents) Staffs(ctx context.Context, sc authz.Scope, p api.Paging) ([]St
 		FROM `+table+` m JOIN users u ON u.id = m.user_id AND u.is_deleted = FALSE) x WHERE n <= ? ORDER BY agent_id, n`, append(args, shown)...)
 	for _, r := range rows {
 		a := at[r.AgentID]
-		a.UsersCount, a.Users = r.Count, append(a.Users, Membership{r.Person, r.Role})
+		a.UsersCount, a.Users = r.Count, append(a.Users, r.membership())
 	}
 	return out, total, err
 }

@@ -229,26 +229,11 @@ func (s *Agents) CorpusAgents(ctx context.Context, sc authz.Scope, corpusID int6
 		return nil, 0, err
 	}
 	where, args := sc.Among(authz.View, authz.Agent, "a")
-	where = ` FROM agent_corpus x JOIN agent a ON a.id = x.agent_id AND a.org_id = x.org_id AND a.is_deleted = FALSE WHERE x.corpus_id = ? AND x.org_id = ? AND ` + where
-	args = append([]any{corpusID, sc.Org()}, args...)
-	if p.Search != "" {
-		where += ` AND (lower(a.name) LIKE lower(?) ESCAPE '\' OR lower(a.description) LIKE lower(?) ESCAPE '\')`
-		args = append(args, db.Like(p.Search), db.Like(p.Search))
-	}
-	order, err := p.Order(map[string]string{"created_on": "x.created_on", "modified_on": "x.modified_on", "name": "lower(a.name)"}, "x.id")
-	if err != nil {
-		return nil, 0, err
-	}
-	total, err := db.One[int](ctx, s.db, `SELECT COUNT(*)`+where, args...)
-	if err != nil {
-		return nil, 0, err
-	}
-	rows, err := db.All[quotingRow](ctx, s.db, `SELECT `+quotingColumns+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`, append(args, p.Limit(), p.Offset())...)
-	out := make([]Connection, len(rows))
-	for i, r := range rows {
-		out[i] = r.connection(c)
-	}
-	return out, total, err
+	return api.Page(ctx, s.db, p, api.Listing{
+		Columns: quotingColumns, Tables: quoting, Where: `x.corpus_id = ? AND x.org_id = ? AND ` + where, Args: append([]any{corpusID, sc.Org()}, args...),
+		Search: []string{"a.name", "a.description"},
+		Order:  map[string]string{"created_on": "x.created_on", "modified_on": "x.modified_on", "name": "lower(a.name)"}, ID: "x.id",
+	}, func(r quotingRow) Connection { return r.connection(c) })
 }
 
 // DefaultAgent is the connection of a corpus to the agent that it came with.
@@ -258,7 +243,7 @@ func (s *Agents) DefaultAgent(ctx context.Context, sc authz.Scope, corpusID int6
 		return Connection{}, err
 	}
 	where, args := sc.Where(authz.View, authz.Agent, "a")
-	r, err := db.One[quotingRow](ctx, s.db, `SELECT `+quotingColumns+` FROM agent_corpus x JOIN agent a ON a.id = x.agent_id AND a.org_id = x.org_id AND a.is_deleted = FALSE
+	r, err := db.One[quotingRow](ctx, s.db, `SELECT `+quotingColumns+` FROM `+quoting+`
 		WHERE x.corpus_id = ? AND x.org_id = ? AND x.is_default = TRUE AND `+where+` ORDER BY x.id LIMIT 1`, append([]any{corpusID, sc.Org()}, args...)...)
 	if errors.Is(err, db.ErrNone) {
 		return Connection{}, fail.NotFound("corpus %d is not the default corpus of an agent that you may see; list its agents instead", corpusID)
@@ -273,6 +258,8 @@ type quotingRow struct {
 	AgentID   int64  `db:"agent_id"`
 	AgentName string `db:"agent_name"`
 }
+
+const quoting = `agent_corpus x JOIN agent a ON a.id = x.agent_id AND a.org_id = x.org_id AND a.is_deleted = FALSE`
 
 const quotingColumns = `x.id, x.corpus_id, x.is_enabled, x.is_default, x.created_by, x.created_on, x.modified_by, x.modified_on, a.id AS agent_id, a.name AS agent_name`
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"atrium/internal/api"
 	"atrium/internal/authz"
 	"atrium/internal/db"
 )
@@ -184,11 +185,7 @@ func (s *Agents) list(ctx context.Context, sc authz.Scope, action authz.Action, 
 	all := append(append(canArgs, args...), f.Limit(), f.Offset())
 	rows, err := db.All[row](ctx, s.db, `SELECT `+columns+`, (`+can+`) AS allowed FROM agent a JOIN users u ON u.id = a.owner_id
 		WHERE `+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`, all...)
-	out := make([]Agent, len(rows))
-	for i, r := range rows {
-		out[i] = r.agent()
-	}
-	return out, total, err
+	return api.Shaped(rows, row.agent), total, err
 }
 
 // quoted is a tag as it stands in the stored JSON.

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"slices"
 
 	"atrium/internal/api"
 	"atrium/internal/authz"
@@ -109,30 +108,15 @@ func (s *Agents) ByAgent(ctx context.Context, sc authz.Scope, f TagFilter) ([]Ta
 	if err != nil {
 		return nil, 0, err
 	}
-	where = ` FROM agent a WHERE a.tags <> '[]' AND ` + where
-	if f.Search != "" {
-		where += ` AND (lower(a.name) LIKE lower(?) ESCAPE '\' OR lower(a.tags) LIKE lower(?) ESCAPE '\')`
-		args = append(args, db.Like(f.Search), db.Like(f.Search))
-	}
-	order, err := f.Order(orders, "a.id")
-	if err != nil {
-		return nil, 0, err
-	}
-	total, err := db.One[int](ctx, s.db, `SELECT COUNT(*)`+where, args...)
-	if err != nil {
-		return nil, 0, err
-	}
 	type line struct {
 		ID   int64    `db:"id"`
 		Name string   `db:"name"`
 		Tags []string `db:"tags,json"`
 	}
-	rows, err := db.All[line](ctx, s.db, `SELECT a.id, a.name, a.tags`+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`, slices.Concat(args, []any{f.Limit(), f.Offset()})...)
-	out := make([]Tagged, len(rows))
-	for i, r := range rows {
-		out[i] = Tagged{Short{r.ID, r.Name}, r.Tags}
-	}
-	return out, total, err
+	return api.Page(ctx, s.db, f.Paging, api.Listing{
+		Columns: `a.id, a.name, a.tags`, Tables: `agent a`, Where: `a.tags <> '[]' AND ` + where, Args: args,
+		Search: []string{"a.name", "a.tags"}, Order: orders, ID: "a.id",
+	}, func(l line) Tagged { return Tagged{Short{l.ID, l.Name}, l.Tags} })
 }
 
 func (s *Agents) mountTags(a *api.API) {

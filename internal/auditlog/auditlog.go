@@ -89,16 +89,9 @@ func (q Query) where(sc authz.Scope, search string) (string, []any) {
 // List is a page of the log.
 func (l *Log) List(ctx context.Context, sc authz.Scope, f Filter) ([]audit.Event, int, error) {
 	where, args := f.where(sc, f.Search)
-	order, err := f.Order(map[string]string{"created_on": "e.seq"}, "e.id")
-	if err != nil {
-		return nil, 0, err
-	}
-	total, err := db.One[int](ctx, l.db, `SELECT COUNT(*) FROM audit_event e WHERE `+where, args...)
-	if err != nil {
-		return nil, 0, err
-	}
-	events, err := db.All[audit.Event](ctx, l.db, `SELECT `+columns+` FROM audit_event e WHERE `+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`, append(args, f.Limit(), f.Offset())...)
-	return events, total, err
+	return api.Rows[audit.Event](ctx, l.db, f.Paging, api.Listing{
+		Columns: columns, Tables: `audit_event e`, Where: where, Args: args, Order: map[string]string{"created_on": "e.seq"}, ID: "e.id",
+	})
 }
 
 // Verify walks the log of the caller's organization.

@@ -175,7 +175,10 @@ const columns = `c.id, c.name, c.description, c.corpus_type, c.indexing_mode_id,
 	(SELECT COUNT(*) FROM document d WHERE d.corpus_id = c.id AND d.is_deleted = FALSE) AS document_count,
 	c.restrict_to_viewers, c.pii_redaction, c.refresh_enabled, c.refresh_schedule, c.next_refresh_on, c.last_refresh_on, c.is_deleted, c.created_by, c.created_on, c.modified_by, c.modified_on`
 
-const from = ` FROM corpus c JOIN users u ON u.id = c.owner_id WHERE c.is_deleted = FALSE AND `
+const (
+	tables = `corpus c JOIN users u ON u.id = c.owner_id`
+	from   = ` FROM ` + tables + ` WHERE c.is_deleted = FALSE AND `
+)
 
 // Visible is a corpus that the caller sees and may do the action on: 404 when
 // unknown or not visible, 403 when visible but not allowed.
@@ -214,24 +217,10 @@ func (s *Corpora) List(ctx context.Context, sc authz.Scope, p api.Paging, f Filt
 	} else {
 		where, args = where+` AND c.corpus_type = ?`, append(args, f.Type)
 	}
-	if p.Search != "" {
-		where += ` AND (lower(c.name) LIKE lower(?) ESCAPE '\' OR lower(c.description) LIKE lower(?) ESCAPE '\')`
-		args = append(args, db.Like(p.Search), db.Like(p.Search))
-	}
-	order, err := p.Order(sortable, "c.id")
-	if err != nil {
-		return nil, 0, err
-	}
-	total, err := db.One[int](ctx, s.db, `SELECT COUNT(*)`+from+where, args...)
-	if err != nil {
-		return nil, 0, err
-	}
-	rows, err := db.All[row](ctx, s.db, `SELECT `+columns+from+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`, append(args, p.Limit(), p.Offset())...)
-	out := make([]Corpus, len(rows))
-	for i, r := range rows {
-		out[i] = r.corpus()
-	}
-	return out, total, err
+	return api.Page(ctx, s.db, p, api.Listing{
+		Columns: columns, Tables: tables, Where: `c.is_deleted = FALSE AND ` + where, Args: args,
+		Search: []string{"c.name", "c.description"}, Order: sortable, ID: "c.id",
+	}, row.corpus)
 }
 
 // Create makes a corpus within a transaction, such as that of its agent.

@@ -69,9 +69,13 @@ func (r grantRow) grant() Grant {
 }
 
 // granted are the grants of one corpus, its owner's among them; takes its id twice.
-const granted = ` FROM (SELECT 0 AS id, o.owner_id AS user_id, CAST(NULL AS BIGINT) AS team_id, 'Owner' AS role, o.created_by, o.created_on FROM corpus o WHERE o.id = ?
+const granted = ` FROM ` + grants + ` WHERE ` + whose
+
+const grants = `(SELECT 0 AS id, o.owner_id AS user_id, CAST(NULL AS BIGINT) AS team_id, 'Owner' AS role, o.created_by, o.created_on FROM corpus o WHERE o.id = ?
 	UNION ALL SELECT cg.id, cg.user_id, cg.team_id, cg.role, cg.created_by, cg.created_on FROM corpus_grant cg WHERE cg.corpus_id = ?) g
-	LEFT JOIN users u ON u.id = g.user_id LEFT JOIN team t ON t.id = g.team_id WHERE COALESCE(u.is_deleted, t.is_deleted) = FALSE`
+	LEFT JOIN users u ON u.id = g.user_id LEFT JOIN team t ON t.id = g.team_id`
+
+const whose = `COALESCE(u.is_deleted, t.is_deleted) = FALSE`
 
 const grantColumns = `g.id, g.role, g.user_id, u.email, u.first_name, u.last_name, g.team_id, t.name AS team_name, g.created_by, g.created_on`
 
@@ -81,7 +85,7 @@ func (s *Corpora) Grants(ctx context.Context, sc authz.Scope, id, userID int64, 
 	if err := document.MayOn(ctx, s.db, sc, id, authz.View); err != nil {
 		return nil, 0, err
 	}
-	where, args := granted, []any{id, id}
+	where, args := whose, []any{id, id}
 	if userID != 0 {
 		if _, err := permission.FindPerson(ctx, s.db, sc, userID); err != nil {
 			return nil, 0, err
@@ -89,24 +93,11 @@ func (s *Corpora) Grants(ctx context.Context, sc authz.Scope, id, userID int64, 
 		where += ` AND (g.user_id = ? OR g.team_id IN (SELECT tu.team_id FROM team_user tu WHERE tu.user_id = ?))`
 		args = append(args, userID, userID)
 	}
-	if p.Search != "" {
-		where += ` AND (lower(COALESCE(u.email, t.name)) LIKE lower(?) ESCAPE '\' OR lower(u.first_name || ' ' || u.last_name) LIKE lower(?) ESCAPE '\')`
-		args = append(args, db.Like(p.Search), db.Like(p.Search))
-	}
-	order, err := p.Order(map[string]string{"created_on": "g.created_on", "role": "g.role"}, "g.id")
-	if err != nil {
-		return nil, 0, err
-	}
-	total, err := db.One[int](ctx, s.db, `SELECT COUNT(*)`+where, args...)
-	if err != nil {
-		return nil, 0, err
-	}
-	rows, err := db.All[grantRow](ctx, s.db, `SELECT `+grantColumns+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`, append(args, p.Limit(), p.Offset())...)
-	out := make([]Grant, len(rows))
-	for i, r := range rows {
-		out[i] = r.grant()
-	}
-	return out, total, err
+	return api.Page(ctx, s.db, p, api.Listing{
+		Columns: grantColumns, Tables: grants, Where: where, Args: args,
+		Search: []string{"COALESCE(u.email, t.name)", "u.first_name || ' ' || u.last_name"},
+		Order:  map[string]string{"created_on": "g.created_on", "role": "g.role"}, ID: "g.id",
+	}, grantRow.grant)
 }
 
 // to is whom a grant is for, found as the caller sees them.

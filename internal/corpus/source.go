@@ -238,20 +238,10 @@ func (s *Corpora) Sources(ctx context.Context, sc authz.Scope, corpusID int64, p
 	if _, err := s.Get(ctx, sc, corpusID); err != nil {
 		return nil, 0, err
 	}
-	where, args := ` FROM source s WHERE s.org_id = ? AND s.corpus_id = ? AND s.is_deleted = FALSE`, []any{sc.Org(), corpusID}
-	if p.Search != "" {
-		where, args = where+` AND lower(s.address) LIKE lower(?) ESCAPE '\'`, append(args, db.Like(p.Search))
-	}
-	order, err := p.Order(sourceSort, "s.id")
-	if err != nil {
-		return nil, 0, err
-	}
-	total, err := db.One[int](ctx, s.db, `SELECT COUNT(*)`+where, args...)
-	if err != nil {
-		return nil, 0, err
-	}
-	out, err := db.All[Source](ctx, s.db, `SELECT `+sourceColumns+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`, append(args, p.Limit(), p.Offset())...)
-	return out, total, err
+	return api.Rows[Source](ctx, s.db, p, api.Listing{
+		Columns: sourceColumns, Tables: `source s`, Where: `s.org_id = ? AND s.corpus_id = ? AND s.is_deleted = FALSE`, Args: []any{sc.Org(), corpusID},
+		Search: []string{"s.address"}, Order: sourceSort, ID: "s.id",
+	})
 }
 
 var pageSort = map[string]string{"created_on": "i.id", "depth": "i.depth", "visited_on": "i.visited_on", "address": "i.key", "id": "i.id"}
@@ -261,24 +251,14 @@ func (s *Corpora) SourcePages(ctx context.Context, sc authz.Scope, corpusID, id 
 	if _, err := s.SourceOf(ctx, s.db, sc, corpusID, id, authz.View); err != nil {
 		return nil, 0, err
 	}
-	where, args := ` FROM source_item i WHERE i.org_id = ? AND i.source_id = ?`, []any{sc.Org(), id}
+	where, args := `i.org_id = ? AND i.source_id = ?`, []any{sc.Org(), id}
 	if outcome != "" {
 		where, args = where+` AND i.outcome = ?`, append(args, outcome)
 	}
-	if p.Search != "" {
-		where, args = where+` AND lower(i.key) LIKE lower(?) ESCAPE '\'`, append(args, db.Like(p.Search))
-	}
-	order, err := p.Order(pageSort, "i.id")
-	if err != nil {
-		return nil, 0, err
-	}
-	total, err := db.One[int](ctx, s.db, `SELECT COUNT(*)`+where, args...)
-	if err != nil {
-		return nil, 0, err
-	}
-	out, err := db.All[SourcePage](ctx, s.db, `SELECT i.key, i.depth, i.outcome, i.reason, i.document_id, i.visited_on`+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`,
-		append(args, p.Limit(), p.Offset())...)
-	return out, total, err
+	return api.Rows[SourcePage](ctx, s.db, p, api.Listing{
+		Columns: `i.key, i.depth, i.outcome, i.reason, i.document_id, i.visited_on`, Tables: `source_item i`, Where: where, Args: args,
+		Search: []string{"i.key"}, Order: pageSort, ID: "i.id",
+	})
 }
 
 // RefreshSource has a source walked again; while it is being walked nothing changes.

@@ -104,10 +104,6 @@ func (s *Documents) List(ctx context.Context, sc authz.Scope, corpusID int64, p 
 	where, args := sc.Where(authz.View, authz.Document, "d")
 	where = `d.corpus_id = ? AND d.is_deleted = FALSE AND ` + where
 	args = append([]any{corpusID}, args...)
-	if p.Search != "" {
-		where += ` AND lower(d.name) LIKE lower(?) ESCAPE '\'`
-		args = append(args, db.Like(p.Search))
-	}
 	if f.ContentType != "" {
 		where += ` AND d.content_type = ?`
 		args = append(args, f.ContentType)
@@ -120,16 +116,9 @@ func (s *Documents) List(ctx context.Context, sc authz.Scope, corpusID int64, p 
 		where += ` AND d.is_failed = ?`
 		args = append(args, *f.Failed)
 	}
-	order, err := p.Order(sortable, "d.id")
-	if err != nil {
-		return nil, 0, err
-	}
-	total, err := db.One[int](ctx, s.DB, `SELECT COUNT(*) FROM document d WHERE `+where, args...)
-	if err != nil {
-		return nil, 0, err
-	}
-	out, err := db.All[Document](ctx, s.DB, `SELECT `+columns+` FROM document d WHERE `+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`,
-		append(args, p.Limit(), p.Offset())...)
+	out, total, err := api.Rows[Document](ctx, s.DB, p, api.Listing{
+		Columns: columns, Tables: `document d`, Where: where, Args: args, Search: []string{"d.name"}, Order: sortable, ID: "d.id",
+	})
 	for i := range out {
 		s.dress(&out[i])
 	}

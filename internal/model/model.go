@@ -159,21 +159,10 @@ func (m *Models) Get(ctx context.Context, sc authz.Scope, id int64) (Configurati
 
 func list[T any](ctx context.Context, q db.Querier, sc authz.Scope, p api.Paging, columns string) ([]T, int, error) {
 	where, args := sc.Where(authz.View, authz.LLMConfig, "c")
-	where = "c.is_deleted = FALSE AND " + where
-	if p.Search != "" {
-		where += ` AND (lower(c.name) LIKE lower(?) ESCAPE '\' OR lower(c.model) LIKE lower(?) ESCAPE '\')`
-		args = append(args, db.Like(p.Search), db.Like(p.Search))
-	}
-	order, err := p.Order(map[string]string{"created_on": "c.created_on", "name": "lower(c.name)"}, "c.id")
-	if err != nil {
-		return nil, 0, err
-	}
-	total, err := db.One[int](ctx, q, `SELECT COUNT(*) FROM llm_configuration c WHERE `+where, args...)
-	if err != nil {
-		return nil, 0, err
-	}
-	items, err := db.All[T](ctx, q, `SELECT `+columns+` FROM llm_configuration c WHERE `+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`, append(args, p.Limit(), p.Offset())...)
-	return items, total, err
+	return api.Rows[T](ctx, q, p, api.Listing{
+		Columns: columns, Tables: `llm_configuration c`, Where: `c.is_deleted = FALSE AND ` + where, Args: args,
+		Search: []string{"c.name", "c.model"}, Order: map[string]string{"created_on": "c.created_on", "name": "lower(c.name)"}, ID: "c.id",
+	})
 }
 
 // List is a page of the organization's configurations.

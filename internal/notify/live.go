@@ -200,5 +200,5 @@ func (s *Notifications) after(ctx context.Context, sc authz.Scope, id int64) ([]
 	where, args := sc.Where(authz.View, authz.Notification, "n")
 	rows, err := db.All[row](ctx, s.db, `SELECT `+columns+`, `+isRead+` AS is_read FROM notification n
 		WHERE n.id > ? AND n.is_deleted = FALSE AND `+where+` ORDER BY n.id LIMIT ?`, append(append([]any{sc.User(), id}, args...), batch)...)
-	return shown(rows), err
+	return api.Shaped(rows, row.notification), err
 }

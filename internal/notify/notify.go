@@ -274,33 +274,14 @@ func (s *Notifications) Get(ctx context.Context, sc authz.Scope, id int64) (Noti
 func (s *Notifications) List(ctx context.Context, sc authz.Scope, f Filter) ([]Notification, int, error) {
 	where, args := sc.Where(authz.View, authz.Notification, "n")
 	where = "n.is_deleted = FALSE AND " + where
-	if f.Search != "" {
-		where += ` AND (lower(n.title) LIKE lower(?) ESCAPE '\' OR lower(n.message) LIKE lower(?) ESCAPE '\')`
-		args = append(args, db.Like(f.Search), db.Like(f.Search))
-	}
 	if f.IsRead != "" {
 		where += map[string]string{"true": " AND ", "false": " AND NOT "}[f.IsRead] + isRead
 		args = append(args, sc.User())
 	}
-	order, err := f.Order(map[string]string{"created_on": "n.created_on"}, "n.id")
-	if err != nil {
-		return nil, 0, err
-	}
-	total, err := db.One[int](ctx, s.db, `SELECT COUNT(*) FROM notification n WHERE `+where, args...)
-	if err != nil {
-		return nil, 0, err
-	}
-	rows, err := db.All[row](ctx, s.db, `SELECT `+columns+`, `+isRead+` AS is_read FROM notification n WHERE `+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`,
-		append(append([]any{sc.User()}, args...), f.Limit(), f.Offset())...)
-	return shown(rows), total, err
-}
-
-func shown(rows []row) []Notification {
-	out := make([]Notification, len(rows))
-	for i, r := range rows {
-		out[i] = r.notification()
-	}
-	return out
+	return api.Page(ctx, s.db, f.Paging, api.Listing{
+		Columns: columns + `, ` + isRead + ` AS is_read`, Given: []any{sc.User()}, Tables: `notification n`, Where: where, Args: args,
+		Search: []string{"n.title", "n.message"}, Order: map[string]string{"created_on": "n.created_on"}, ID: "n.id",
+	}, row.notification)
 }
 
 // Unread counts what waits for the caller.

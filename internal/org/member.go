@@ -96,34 +96,14 @@ func (p Place) Members(ctx context.Context, q db.Querier, sc authz.Scope, id int
 	if _, err := p.Load(ctx, q, sc, id, authz.View); err != nil {
 		return nil, 0, err
 	}
-	order, err := page.Order(map[string]string{"created_on": "u.created_on", "email": "u.email", "first_name": "lower(u.first_name)", "last_name": "lower(u.last_name)"}, "u.id")
-	if err != nil {
-		return nil, 0, err
-	}
 	people, args := p.everyone(id)
 	see, seeArgs := sc.Where(authz.View, authz.User, "u")
-	from := people + ` x JOIN users u ON u.id = x.user_id WHERE u.is_deleted = FALSE AND ` + see
-	args = append(args, seeArgs...)
-	if page.Search != "" {
-		like := db.Like(page.Search)
-		from += ` AND (lower(u.email) LIKE lower(?) ESCAPE '\' OR lower(u.first_name) LIKE lower(?) ESCAPE '\' OR lower(u.last_name) LIKE lower(?) ESCAPE '\')`
-		args = append(args, like, like, like)
-	}
-	total, err := db.One[int](ctx, q, `SELECT COUNT(*) FROM `+from, args...)
-	if err != nil {
-		return nil, 0, err
-	}
-	rows, err := db.All[memberRow](ctx, q, `SELECT u.id, u.email, u.first_name, u.last_name, x.role, x.via_teams FROM `+from+` ORDER BY `+order+` LIMIT ? OFFSET ?`,
-		append(args, page.Limit(), page.Offset())...)
-	return memberships(rows), total, err
-}
-
-func memberships(rows []memberRow) []Membership {
-	out := make([]Membership, len(rows))
-	for i, r := range rows {
-		out[i] = r.membership()
-	}
-	return out
+	return api.Page(ctx, q, page, api.Listing{
+		Columns: `u.id, u.email, u.first_name, u.last_name, x.role, x.via_teams`,
+		Tables:  people + ` x JOIN users u ON u.id = x.user_id`, Where: `u.is_deleted = FALSE AND ` + see, Args: append(args, seeArgs...),
+		Search: []string{"u.email", "u.first_name", "u.last_name"},
+		Order:  map[string]string{"created_on": "u.created_on", "email": "u.email", "first_name": "lower(u.first_name)", "last_name": "lower(u.last_name)"}, ID: "u.id",
+	}, memberRow.membership)
 }
 
 // Claim makes the caller the Owner of a place that they have just made.
@@ -205,7 +185,7 @@ func (p Place) named(ctx context.Context, q db.Querier, id int64, ids []int64) (
 	marks, more := db.In(ids)
 	rows, err := db.All[memberRow](ctx, q, `SELECT u.id, u.email, u.first_name, u.last_name, x.role, x.via_teams FROM `+people+` x
 		JOIN users u ON u.id = x.user_id WHERE u.id IN (`+marks+`) ORDER BY u.id`, append(args, more...)...)
-	return memberships(rows), err
+	return api.Shaped(rows, memberRow.membership), err
 }
 
 // People is the scoped loader of the users that a body names: 404 when one of

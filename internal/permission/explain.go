@@ -278,24 +278,11 @@ func Who(ctx context.Context, q db.Querier, sc authz.Scope, r authz.Resource, id
 	if err != nil {
 		return nil, 0, err
 	}
-	from, args := ` FROM users u JOIN `+tables[r]+` x ON x.id = ? AND x.org_id = u.org_id WHERE u.org_id = ? AND u.is_deleted = FALSE AND u.is_active = TRUE AND (1 = 0`, []any{id, sc.Org()}
+	where, args := `u.org_id = ? AND u.is_deleted = FALSE AND u.is_active = TRUE AND (1 = 0`, []any{id, sc.Org()}
 	for _, c := range checks {
 		if string(c.action) == f.Action {
-			from, args = from+" OR "+c.sql, append(args, c.args...)
+			where, args = where+" OR "+c.sql, append(args, c.args...)
 		}
-	}
-	from += ")"
-	if f.Search != "" {
-		from += ` AND (lower(u.email) LIKE lower(?) ESCAPE '\' OR lower(u.first_name || ' ' || u.last_name) LIKE lower(?) ESCAPE '\')`
-		args = append(args, db.Like(f.Search), db.Like(f.Search))
-	}
-	order, err := f.Order(peopleBy, "u.id")
-	if err != nil {
-		return nil, 0, err
-	}
-	total, err := db.One[int](ctx, q, `SELECT COUNT(*)`+from, args...)
-	if err != nil {
-		return nil, 0, err
 	}
 	type line struct {
 		Person
@@ -303,8 +290,11 @@ func Who(ctx context.Context, q db.Querier, sc authz.Scope, r authz.Resource, id
 		Held string     `db:"held"`
 	}
 	sql, bitArgs := bits(checks)
-	lines, err := db.All[line](ctx, q, `SELECT u.id, u.email, u.first_name, u.last_name, u.role, `+sql+` AS held`+from+` ORDER BY `+order+` LIMIT ? OFFSET ?`,
-		slices.Concat(bitArgs, args, []any{f.Limit(), f.Offset()})...)
+	lines, total, err := api.Rows[line](ctx, q, f.Paging, api.Listing{
+		Columns: `u.id, u.email, u.first_name, u.last_name, u.role, ` + sql + ` AS held`, Given: bitArgs,
+		Tables: `users u JOIN ` + tables[r] + ` x ON x.id = ? AND x.org_id = u.org_id`, Where: where + `)`, Args: args,
+		Search: []string{"u.email", "u.first_name || ' ' || u.last_name"}, Order: peopleBy, ID: "u.id",
+	})
 	out := make([]Reach, len(lines))
 	for i, l := range lines {
 		out[i] = Reach{User: l.Person, Role: l.Role, Actions: []Why{}}

@@ -120,24 +120,9 @@ var sortable = map[string]string{"created_on": "s.created_on", "modified_on": "s
 // List is a page of the sets that the caller sees.
 func (s *Permissions) List(ctx context.Context, sc authz.Scope, p api.Paging) ([]Set, int, error) {
 	where, args := seen(sc)
-	if p.Search != "" {
-		where += ` AND (lower(s.name) LIKE lower(?) ESCAPE '\' OR lower(s.description) LIKE lower(?) ESCAPE '\')`
-		args = append(args, db.Like(p.Search), db.Like(p.Search))
-	}
-	order, err := p.Order(sortable, "s.id")
-	if err != nil {
-		return nil, 0, err
-	}
-	total, err := db.One[int](ctx, s.db, `SELECT COUNT(*) FROM permission_set s WHERE `+where, args...)
-	if err != nil {
-		return nil, 0, err
-	}
-	rows, err := db.All[row](ctx, s.db, `SELECT `+columns+` FROM permission_set s WHERE `+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`, append(args, p.Limit(), p.Offset())...)
-	out := make([]Set, len(rows))
-	for i, r := range rows {
-		out[i] = r.set()
-	}
-	return out, total, err
+	return api.Page(ctx, s.db, p, api.Listing{
+		Columns: columns, Tables: `permission_set s`, Where: where, Args: args, Search: []string{"s.name", "s.description"}, Order: sortable, ID: "s.id",
+	}, row.set)
 }
 
 // Get is one set that the caller sees.

@@ -101,22 +101,11 @@ func (s *Projects) Recent(ctx context.Context, sc authz.Scope, p api.Paging) ([]
 
 // page finds the page first and counts for its rows only.
 func (s *Projects) page(ctx context.Context, sc authz.Scope, p api.Paging, of part) ([]Facts, int, error) {
-	order, err := p.Order(of.order, "p.id")
-	if err != nil {
-		return nil, 0, err
-	}
-	if p.Search != "" {
-		of.where = append(of.where, `(lower(p.name) LIKE lower(?) ESCAPE '\' OR lower(p.description) LIKE lower(?) ESCAPE '\')`)
-		of.args = append(slices.Clone(of.args), db.Like(p.Search), db.Like(p.Search))
-	}
 	see, seeArgs := sc.Among(authz.View, authz.Project, "p")
-	from := `project p` + of.join + ` WHERE ` + strings.Join(append(slices.Clone(of.where), "p.is_deleted = FALSE", see), " AND ")
-	args := slices.Concat(of.args, seeArgs)
-	total, err := db.One[int](ctx, s.db, `SELECT COUNT(*) FROM `+from, args...)
-	if err != nil {
-		return nil, 0, err
-	}
-	ids, err := db.All[int64](ctx, s.db, `SELECT p.id FROM `+from+` ORDER BY `+order+` LIMIT ? OFFSET ?`, append(args, p.Limit(), p.Offset())...)
+	ids, total, err := api.Rows[int64](ctx, s.db, p, api.Listing{
+		Columns: `p.id`, Tables: `project p` + of.join, Where: strings.Join(append(slices.Clone(of.where), "p.is_deleted = FALSE", see), " AND "), Args: slices.Concat(of.args, seeArgs),
+		Search: []string{"p.name", "p.description"}, Order: of.order, ID: "p.id",
+	})
 	if err != nil {
 		return nil, 0, err
 	}

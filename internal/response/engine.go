@@ -112,7 +112,7 @@ func (s *Responses) run(ctx context.Context, j *job.Job) error {
 // reopen reads a response that another process, or this one before it was
 // restarted, has taken, and what was sent of it; nil when it has ended.
 func (s *Responses) reopen(ctx context.Context, id int64) (*fresh, []event.Event, error) {
-	r, err := db.One[row](ctx, s.DB, `SELECT `+columns+joinedTables+`WHERE r.id = ?`, id)
+	r, err := db.One[row](ctx, s.DB, `SELECT `+columns+` FROM `+joinedTables+` WHERE r.id = ?`, id)
 	if err != nil || r.State != Running && r.State != stopping {
 		return nil, nil, err
 	}
@@ -251,7 +251,7 @@ func (s *Responses) gaveUp(ctx context.Context, tx *db.Tx, j *job.Job, cause err
 	if err := json.Unmarshal(j.Payload, &t); err != nil {
 		return err
 	}
-	r, err := db.One[row](ctx, tx, `SELECT `+columns+joinedTables+`WHERE r.id = ?`, t.ResponseID)
+	r, err := db.One[row](ctx, tx, `SELECT `+columns+` FROM `+joinedTables+` WHERE r.id = ?`, t.ResponseID)
 	if err != nil {
 		return err
 	}

@@ -127,22 +127,10 @@ func (s *Responses) Comments(ctx context.Context, sc authz.Scope, id int64, p ap
 	if err := visible(ctx, s.DB, sc, id); err != nil {
 		return nil, 0, err
 	}
-	where, args := `c.response_id = ? AND c.org_id = ?`, []any{id, sc.Org()}
-	if p.Search != "" {
-		where += ` AND lower(c.comment) LIKE lower(?) ESCAPE '\'`
-		args = append(args, db.Like(p.Search))
-	}
-	order, err := p.Order(map[string]string{"created_on": "c.created_on"}, "c.id")
-	if err != nil {
-		return nil, 0, err
-	}
-	total, err := db.One[int](ctx, s.DB, `SELECT COUNT(*) FROM response_comment c WHERE `+where, args...)
-	if err != nil {
-		return nil, 0, err
-	}
-	out, err := db.All[Comment](ctx, s.DB, `SELECT c.id, c.response_id, c.comment, c.created_by, c.created_on FROM response_comment c WHERE `+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`,
-		append(args, p.Limit(), p.Offset())...)
-	return out, total, err
+	return api.Rows[Comment](ctx, s.DB, p, api.Listing{
+		Columns: `c.id, c.response_id, c.comment, c.created_by, c.created_on`, Tables: `response_comment c`, Where: `c.response_id = ? AND c.org_id = ?`, Args: []any{id, sc.Org()},
+		Search: []string{"c.comment"}, Order: map[string]string{"created_on": "c.created_on"}, ID: "c.id",
+	})
 }
 
 func commentsOf(ctx context.Context, q db.Querier, ids []int64) ([]Comment, error) {

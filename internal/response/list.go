@@ -68,21 +68,12 @@ func (s *Responses) list(ctx context.Context, sc authz.Scope, p api.Paging, text
 			(r.user_id = ? OR ? AND r.is_cleared = FALSE) AND (lower(r.question) LIKE lower(?) ESCAPE '\' OR lower(r.answer) LIKE lower(?) ESCAPE '\'))`
 		args = append(args, like, like, sc.User(), texts, like, like)
 	}
-	order, err := p.Order(map[string]string{"created_on": "r.created_on", "modified_on": "r.modified_on"}, "r.id")
+	full, total, err := api.Page(ctx, s.DB, p, api.Listing{
+		Columns: columns, Tables: joinedTables, Where: where, Args: args,
+		Order: map[string]string{"created_on": "r.created_on", "modified_on": "r.modified_on"}, ID: "r.id",
+	}, row.response)
 	if err != nil {
 		return nil, 0, err
-	}
-	total, err := db.One[int](ctx, s.DB, `SELECT COUNT(*)`+joinedTables+`WHERE `+where, args...)
-	if err != nil {
-		return nil, 0, err
-	}
-	rows, err := db.All[row](ctx, s.DB, `SELECT `+columns+joinedTables+`WHERE `+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`, append(args, p.Limit(), p.Offset())...)
-	if err != nil {
-		return nil, 0, err
-	}
-	full := make([]Response, len(rows))
-	for i, r := range rows {
-		full[i] = r.response()
 	}
 	if err := s.complete(ctx, full, false); err != nil {
 		return nil, 0, err

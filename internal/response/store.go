@@ -59,7 +59,7 @@ const columns = `r.id, r.org_id, r.agent_id, a.name AS agent_name, r.thread_id, 
 	r.reference_list, r.followup_questions, r.agent_mode, r.run_id, r.cache_hit, r.blocked, r.guardrail_triggered,
 	r.prompt_tokens, r.completion_tokens, r.cost, r.is_cleared, r.created_by, r.created_on, r.modified_by, r.modified_on`
 
-const joinedTables = ` FROM agent_response r JOIN chat_thread t ON t.id = r.thread_id JOIN agent a ON a.id = r.agent_id JOIN users u ON u.id = r.user_id `
+const joinedTables = `agent_response r JOIN chat_thread t ON t.id = r.thread_id JOIN agent a ON a.id = r.agent_id JOIN users u ON u.id = r.user_id`
 
 func (r row) response() Response {
 	state := r.State
@@ -82,7 +82,7 @@ func (r row) response() Response {
 // load is the scoped loader of responses: 404 when unknown, another's or deleted.
 func load(ctx context.Context, q db.Querier, sc authz.Scope, id int64) (row, error) {
 	see, args := sc.Where(authz.View, authz.Response, "r")
-	r, err := db.One[row](ctx, q, `SELECT `+columns+joinedTables+`WHERE r.id = ? AND r.is_deleted = FALSE AND `+see, append([]any{id}, args...)...)
+	r, err := db.One[row](ctx, q, `SELECT `+columns+` FROM `+joinedTables+` WHERE r.id = ? AND r.is_deleted = FALSE AND `+see, append([]any{id}, args...)...)
 	if errors.Is(err, db.ErrNone) {
 		return r, unknown(id)
 	}
@@ -120,27 +120,13 @@ func (s *Responses) OfThread(ctx context.Context, sc authz.Scope, threadID int64
 		return nil, 0, err
 	}
 	where, args := sc.Where(authz.View, authz.Response, "r")
-	where = `r.thread_id = ? AND r.is_deleted = FALSE AND r.is_cleared = FALSE AND ` + where
-	args = append([]any{threadID}, args...)
-	if p.Search != "" {
-		where += ` AND (lower(r.question) LIKE lower(?) ESCAPE '\' OR lower(r.answer) LIKE lower(?) ESCAPE '\')`
-		args = append(args, db.Like(p.Search), db.Like(p.Search))
-	}
-	order, err := p.Order(map[string]string{"created_on": "r.created_on", "modified_on": "r.modified_on"}, "r.id")
+	out, total, err := api.Page(ctx, s.DB, p, api.Listing{
+		Columns: columns, Tables: joinedTables, Counted: `agent_response r`,
+		Where: `r.thread_id = ? AND r.is_deleted = FALSE AND r.is_cleared = FALSE AND ` + where, Args: append([]any{threadID}, args...),
+		Search: []string{"r.question", "r.answer"}, Order: map[string]string{"created_on": "r.created_on", "modified_on": "r.modified_on"}, ID: "r.id",
+	}, row.response)
 	if err != nil {
 		return nil, 0, err
-	}
-	total, err := db.One[int](ctx, s.DB, `SELECT COUNT(*) FROM agent_response r WHERE `+where, args...)
-	if err != nil {
-		return nil, 0, err
-	}
-	rows, err := db.All[row](ctx, s.DB, `SELECT `+columns+joinedTables+`WHERE `+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`, append(args, p.Limit(), p.Offset())...)
-	if err != nil {
-		return nil, 0, err
-	}
-	out := make([]Response, len(rows))
-	for i, r := range rows {
-		out[i] = r.response()
 	}
 	return out, total, s.complete(ctx, out, steps)
 }

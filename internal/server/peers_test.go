@@ -24,6 +24,7 @@ func TestAServerWhoseSettingsDoNotFitThoseOfAnotherIsRefusedOrTold(t *testing.T)
 			t.Fatal(err)
 		}
 	}
+	// One after the other: they would be peers of each other.
 	for name, x := range map[string]struct {
 		change        func(*server.Config)
 		refused, told string
@@ -38,29 +39,27 @@ func TestAServerWhoseSettingsDoNotFitThoseOfAnotherIsRefusedOrTold(t *testing.T)
 		}, "", "ATRIUM_EMBED_MODEL"},
 		"another address": {func(c *server.Config) { shared(c); c.PublicURL = "https://atrium.example" }, "", "ATRIUM_PUBLIC_URL"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			c := h.Config
-			c.Data = t.TempDir()
-			x.change(&c)
-			var said bytes.Buffer
-			s, err := server.New(t.Context(), server.Options{Config: c, Log: slog.New(slog.NewTextHandler(&said, nil))})
-			if err == nil {
-				figures := httptest.NewRecorder()
-				s.Handler().ServeHTTP(figures, httptest.NewRequest("GET", "/metrics", nil))
-				if err := s.Close(context.WithoutCancel(t.Context())); err != nil {
-					t.Fatal(err)
-				}
-				if x.refused != "" {
-					t.Fatal("it starts")
-				}
-				if told := strings.Contains(figures.Body.String(), "atrium_setting_differs{setting=\""+x.told+"\"} 1"); told != (x.told != "") || strings.Contains(said.String(), "another server on this database") != told {
-					t.Errorf("the figures tell: %v; it logs %s", told, said.String())
-				}
-				return
+		c := h.Config
+		c.Data = t.TempDir()
+		x.change(&c)
+		var said bytes.Buffer
+		s, err := server.New(t.Context(), server.Options{Config: c, Log: slog.New(slog.NewTextHandler(&said, nil))})
+		if err == nil {
+			figures := httptest.NewRecorder()
+			s.Handler().ServeHTTP(figures, httptest.NewRequest("GET", "/metrics", nil))
+			if err := s.Close(context.WithoutCancel(t.Context())); err != nil {
+				t.Fatal(err)
 			}
-			if x.refused == "" || !strings.Contains(err.Error(), "has another "+x.refused+" ") || strings.Contains(err.Error(), key) {
-				t.Errorf("it is refused: %v", err)
+			if x.refused != "" {
+				t.Fatalf("%s: it starts", name)
 			}
-		})
+			if told := strings.Contains(figures.Body.String(), "atrium_setting_differs{setting=\""+x.told+"\"} 1"); told != (x.told != "") || strings.Contains(said.String(), "another server on this database") != told {
+				t.Errorf("%s: the figures tell: %v; it logs %s", name, told, said.String())
+			}
+			continue
+		}
+		if x.refused == "" || !strings.Contains(err.Error(), "has another "+x.refused+" ") || strings.Contains(err.Error(), key) {
+			t.Errorf("%s: it is refused: %v", name, err)
+		}
 	}
 }

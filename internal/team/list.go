@@ -43,22 +43,11 @@ func (s *Teams) Recent(ctx context.Context, sc authz.Scope, p api.Paging) ([]Tea
 
 // page finds the page first and counts for its rows only.
 func (s *Teams) page(ctx context.Context, sc authz.Scope, p api.Paging, of part) ([]Team, int, error) {
-	order, err := p.Order(of.order, "t.id")
-	if err != nil {
-		return nil, 0, err
-	}
 	see, seeArgs := sc.Among(authz.View, authz.Team, "t")
-	from := `team t` + of.join + ` WHERE t.is_deleted = FALSE AND ` + see
-	args := slices.Concat(of.args, seeArgs)
-	if p.Search != "" {
-		from += ` AND (lower(t.name) LIKE lower(?) ESCAPE '\' OR lower(t.description) LIKE lower(?) ESCAPE '\')`
-		args = append(args, db.Like(p.Search), db.Like(p.Search))
-	}
-	total, err := db.One[int](ctx, s.db, `SELECT COUNT(*) FROM `+from, args...)
-	if err != nil {
-		return nil, 0, err
-	}
-	ids, err := db.All[int64](ctx, s.db, `SELECT t.id FROM `+from+` ORDER BY `+order+` LIMIT ? OFFSET ?`, append(args, p.Limit(), p.Offset())...)
+	ids, total, err := api.Rows[int64](ctx, s.db, p, api.Listing{
+		Columns: `t.id`, Tables: `team t` + of.join, Where: `t.is_deleted = FALSE AND ` + see, Args: slices.Concat(of.args, seeArgs),
+		Search: []string{"t.name", "t.description"}, Order: of.order, ID: "t.id",
+	})
 	if err != nil {
 		return nil, 0, err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"atrium/internal/agent"
+	"atrium/internal/api"
 	"atrium/internal/authz"
 	"atrium/internal/db"
 )
@@ -32,11 +33,11 @@ func (r row) thread() Thread {
 const columns = `t.id, t.title, t.corpus_id, t.chat_id, t.created_by, t.created_on, t.modified_by, t.modified_on, t.is_deleted,
 	a.id AS agent_id, a.name AS agent_name, u.id AS user_id, u.email, u.first_name, u.last_name`
 
-const joined = ` FROM chat_thread t JOIN agent a ON a.id = t.agent_id JOIN users u ON u.id = t.user_id `
+const joined = `chat_thread t JOIN agent a ON a.id = t.agent_id JOIN users u ON u.id = t.user_id`
 
 func one(ctx context.Context, q db.Querier, sc authz.Scope, id int64) (row, error) {
 	see, args := sc.Where(authz.View, authz.Thread, "t")
-	return db.One[row](ctx, q, `SELECT `+columns+joined+`WHERE t.id = ? AND t.is_deleted = FALSE AND `+see, append([]any{id}, args...)...)
+	return db.One[row](ctx, q, `SELECT `+columns+` FROM `+joined+` WHERE t.id = ? AND t.is_deleted = FALSE AND `+see, append([]any{id}, args...)...)
 }
 
 func opened(ctx context.Context, q db.Querier, sc authz.Scope, id int64) (Opened, error) {
@@ -88,23 +89,8 @@ func (s *Threads) List(ctx context.Context, sc authz.Scope, f Filter) ([]Thread,
 		where += " AND t.agent_id = ?"
 		args = append(args, f.AgentID)
 	}
-	if f.Search != "" {
-		where += ` AND lower(t.title) LIKE lower(?) ESCAPE '\'`
-		args = append(args, db.Like(f.Search))
-	}
-	p := f.Slice()
-	order, err := p.Order(map[string]string{"created_on": "t.created_on", "modified_on": "t.modified_on", "title": "lower(t.title)"}, "t.id")
-	if err != nil {
-		return nil, 0, err
-	}
-	total, err := db.One[int](ctx, s.db, `SELECT COUNT(*) FROM chat_thread t WHERE `+where, args...)
-	if err != nil {
-		return nil, 0, err
-	}
-	rows, err := db.All[row](ctx, s.db, `SELECT `+columns+joined+`WHERE `+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`, append(args, p.Limit(), p.Offset())...)
-	out := make([]Thread, len(rows))
-	for i, r := range rows {
-		out[i] = r.thread()
-	}
-	return out, total, err
+	return api.Page(ctx, s.db, f.Slice(), api.Listing{
+		Columns: columns, Tables: joined, Counted: `chat_thread t`, Where: where, Args: args, Search: []string{"t.title"},
+		Order: map[string]string{"created_on": "t.created_on", "modified_on": "t.modified_on", "title": "lower(t.title)"}, ID: "t.id",
+	}, row.thread)
 }

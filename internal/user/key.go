@@ -148,22 +148,10 @@ func NewSecret() string { return newToken(keyPrefix) }
 // Keys are the caller's own keys.
 func (u *Users) Keys(ctx context.Context, sc authz.Scope, p api.Paging) ([]Key, int, error) {
 	where, args := sc.Where(authz.View, authz.APIKey, "k")
-	where = `k.revoked_on IS NULL AND k.user_id = ? AND ` + where
-	args = append([]any{sc.User()}, args...)
-	if p.Search != "" {
-		where += ` AND lower(k.name) LIKE lower(?) ESCAPE '\'`
-		args = append(args, db.Like(p.Search))
-	}
-	order, err := p.Order(map[string]string{"created_on": "k.created_on", "name": "k.name", "last_used_on": "k.last_used_on"}, "k.id")
-	if err != nil {
-		return nil, 0, err
-	}
-	total, err := db.One[int](ctx, u.db, `SELECT COUNT(*) FROM api_key k WHERE `+where, args...)
-	if err != nil {
-		return nil, 0, err
-	}
-	keys, err := db.All[Key](ctx, u.db, `SELECT `+keyColumns+` FROM api_key k WHERE `+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`, append(args, p.Limit(), p.Offset())...)
-	return keys, total, err
+	return api.Rows[Key](ctx, u.db, p, api.Listing{
+		Columns: keyColumns, Tables: `api_key k`, Where: `k.revoked_on IS NULL AND k.user_id = ? AND ` + where, Args: append([]any{sc.User()}, args...),
+		Search: []string{"k.name"}, Order: map[string]string{"created_on": "k.created_on", "name": "k.name", "last_used_on": "k.last_used_on"}, ID: "k.id",
+	})
 }
 
 // RevokeKey ends a key at once.

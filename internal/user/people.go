@@ -117,10 +117,6 @@ var sorting = map[string]string{
 func (u *Users) List(ctx context.Context, sc authz.Scope, f Filter) ([]User, int, error) {
 	where, args := sc.Where(authz.View, authz.User, "u")
 	where = "u.is_deleted = FALSE AND " + where
-	if f.Search != "" {
-		where += ` AND (lower(u.first_name || ' ' || u.last_name) LIKE lower(?) ESCAPE '\' OR lower(u.email) LIKE lower(?) ESCAPE '\')`
-		args = append(args, db.Like(f.Search), db.Like(f.Search))
-	}
 	if f.Role != "" {
 		where += ` AND u.role = ?`
 		args = append(args, f.Role)
@@ -129,21 +125,10 @@ func (u *Users) List(ctx context.Context, sc authz.Scope, f Filter) ([]User, int
 		where += ` AND u.is_active = ?`
 		args = append(args, f.IsActive == "true")
 	}
-	order, err := f.Order(sorting, "u.id")
-	if err != nil {
-		return nil, 0, err
-	}
-	total, err := db.One[int](ctx, u.db, `SELECT COUNT(*) FROM users u WHERE `+where, args...)
-	if err != nil {
-		return nil, 0, err
-	}
-	rows, err := db.All[row](ctx, u.db, `SELECT `+columns+` FROM users u JOIN organization o ON o.id = u.org_id
-		WHERE `+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`, append(args, f.Limit(), f.Offset())...)
-	out := make([]User, len(rows))
-	for i, r := range rows {
-		out[i] = r.user()
-	}
-	return out, total, err
+	return api.Page(ctx, u.db, f.Paging, api.Listing{
+		Columns: columns, Tables: `users u JOIN organization o ON o.id = u.org_id`, Counted: `users u`, Where: where, Args: args,
+		Search: []string{"u.first_name || ' ' || u.last_name", "u.email"}, Order: sorting, ID: "u.id",
+	}, row.user)
 }
 
 // Patch changes what is sent of a person.

@@ -118,27 +118,10 @@ func (u *Users) Permissions(ctx context.Context, sc authz.Scope, userID int64, p
 		return nil, 0, err
 	}
 	where, args := sc.Where(authz.View, authz.Permission, "h")
-	where = `h.user_id = ? AND ` + where
-	args = append([]any{userID}, args...)
-	if p.Search != "" {
-		where += ` AND lower(COALESCE(ps.name, h.name)) LIKE lower(?) ESCAPE '\'`
-		args = append(args, db.Like(p.Search))
-	}
-	order, err := p.Order(map[string]string{"created_on": "h.created_on", "permission": "COALESCE(ps.name, h.name)"}, "h.id")
-	if err != nil {
-		return nil, 0, err
-	}
-	total, err := db.One[int](ctx, u.db, `SELECT COUNT(*) FROM `+permissionTables+` WHERE `+where, args...)
-	if err != nil {
-		return nil, 0, err
-	}
-	rows, err := db.All[permissionRow](ctx, u.db, `SELECT `+permissionColumns+` FROM `+permissionTables+` WHERE `+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`,
-		append(args, p.Limit(), p.Offset())...)
-	out := make([]Permission, len(rows))
-	for i, r := range rows {
-		out[i] = r.permission()
-	}
-	return out, total, err
+	return api.Page(ctx, u.db, p, api.Listing{
+		Columns: permissionColumns, Tables: permissionTables, Where: `h.user_id = ? AND ` + where, Args: append([]any{userID}, args...),
+		Search: []string{"COALESCE(ps.name, h.name)"}, Order: map[string]string{"created_on": "h.created_on", "permission": "COALESCE(ps.name, h.name)"}, ID: "h.id",
+	}, permissionRow.permission)
 }
 
 // seesPermissions asks of the person what Where asks of their permissions.

@@ -30,24 +30,14 @@ const families = `(SELECT MIN(s.id) AS id, s.family, MAX(s.way) AS way, MAX(s.ag
 // Sessions is a page of the caller's own sessions.
 func (u *Users) Sessions(ctx context.Context, sc authz.Scope, p api.Paging) ([]Session, int, error) {
 	see, args := sc.Where(authz.View, authz.Session, "s")
-	from := families + see + ` GROUP BY s.family) f WHERE f.expires_on > ?`
-	args = append(args, time.Now())
-	if p.Search != "" {
-		from += ` AND (lower(f.agent) LIKE lower(?) ESCAPE '\' OR lower(f.address) LIKE lower(?) ESCAPE '\' OR lower(f.way) LIKE lower(?) ESCAPE '\')`
-		args = append(args, db.Like(p.Search), db.Like(p.Search), db.Like(p.Search))
-	}
-	order, err := p.Order(map[string]string{"created_on": "f.created_on", "last_used_on": "COALESCE(f.last_used_on, 0)", "expires_on": "f.expires_on"}, "f.id")
-	if err != nil {
-		return nil, 0, err
-	}
-	total, err := db.One[int](ctx, u.db, `SELECT COUNT(*) FROM `+from, args...)
-	if err != nil {
-		return nil, 0, err
-	}
-	all := append(append([]any{sc.Principal().SessionID}, args...), p.Limit(), p.Offset())
-	out, err := db.All[Session](ctx, u.db, `SELECT f.id, f.way, f.agent, f.address, f.created_on, f.last_used_on, f.expires_on,
-		EXISTS (SELECT 1 FROM session c WHERE c.id = ? AND c.family = f.family) AS is_current FROM `+from+` ORDER BY `+order+` LIMIT ? OFFSET ?`, all...)
-	return out, total, err
+	return api.Rows[Session](ctx, u.db, p, api.Listing{
+		Columns: `f.id, f.way, f.agent, f.address, f.created_on, f.last_used_on, f.expires_on,
+			EXISTS (SELECT 1 FROM session c WHERE c.id = ? AND c.family = f.family) AS is_current`,
+		Given:  []any{sc.Principal().SessionID},
+		Tables: families + see + ` GROUP BY s.family) f`, Where: `f.expires_on > ?`, Args: append(args, time.Now()),
+		Search: []string{"f.agent", "f.address", "f.way"},
+		Order:  map[string]string{"created_on": "f.created_on", "last_used_on": "COALESCE(f.last_used_on, 0)", "expires_on": "f.expires_on"}, ID: "f.id",
+	})
 }
 
 // EndSession ends one of the caller's sessions.
