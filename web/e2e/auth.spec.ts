@@ -6,6 +6,7 @@ test.use({ expected: [/status of 401/] });
 test('a wrong password says so, a right one returns to the address that was asked for', async ({ page }) => {
   await page.goto('/knowledge?from=mail');
   await expect(page.getByRole('heading', { name: 'Sign in' })).toBeVisible();
+  await expect(page.getByText('Your session has ended')).toBeHidden(); // there was none
   await page.getByLabel('E-mail').fill(credentials().username);
   await page.getByLabel('Password').fill('Not-the-password-1');
   await page.getByRole('button', { name: 'Sign in' }).click();

@@ -5,7 +5,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { signedOutEvent } from './api/client';
 import { ApiError } from './api/error';
-import { keys } from './api/queries';
+import { keys, meQuery } from './api/queries';
 import { followSystem } from './lib/theme';
 import { undoList } from './lib/undo';
 import { uploads } from './lib/upload';
@@ -31,7 +31,8 @@ const queryClient = new QueryClient({
 const router = makeRouter(queryClient);
 
 window.addEventListener(signedOutEvent, () => {
-  if (window.location.pathname.startsWith('/sign-in')) return;
+  // Who has not been signed in here is sent to sign in by the router.
+  if (window.location.pathname.startsWith('/sign-in') || !queryClient.getQueryData(meQuery.queryKey)) return;
   const next = window.location.pathname + window.location.search;
   queryClient.clear();
   void router.navigate({ to: '/sign-in', search: { next, ended: true }, replace: true });
