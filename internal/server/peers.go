@@ -27,8 +27,8 @@ func (s *Server) join(ctx context.Context, box *secret.Box, e embed.Embedder) er
 		embedder = e.Name()
 	}
 	s.peers, err = peer.Join(ctx, s.db, s.log, Version, []peer.Setting{
-		{Name: "ATRIUM_MASTER_KEY", Value: box.Name(), Refuse: true, Harm: "neither can read the secrets that the other keeps, and people are signed in at one of them only"},
-		{Name: "ATRIUM_BLOB_URL", Value: store, Refuse: true, Harm: "neither has the files that the other takes"},
+		{Name: "ATRIUM_MASTER_KEY", Value: box.Name(), Refuse: true, Harm: "neither can read the secrets that the other keeps, and people are signed in at one of them only (unless it is set there, it is in the file master.key of that server's data folder)"},
+		{Name: "ATRIUM_BLOB_URL", Value: store, Refuse: true, Harm: "neither has the files that the other takes (they need one bucket, or one shared folder blobs)"},
 		{Name: "ATRIUM_EMBED_MODEL", Value: embedder, Harm: "each makes the vectors of all documents anew, time and again"},
 		{Name: "ATRIUM_PUBLIC_URL", Value: s.cfg.PublicURL, Harm: "links lead now to the one and now to the other"},
 	})
