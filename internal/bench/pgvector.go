@@ -25,7 +25,7 @@ func inPostgres(ctx context.Context, o Options) ([]Row, error) {
 		return nil, err
 	}
 	defer func() { _ = d.Close() }()
-	store, err := pgvector.Open(ctx, pgvector.Options{DB: d})
+	store, err := pgvector.Open(ctx, pgvector.Options{DB: d, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -288,31 +289,45 @@ func create(t testing.TB, address, from string) string {
 	return named(address, name, "5")
 }
 
-// Fresh makes an empty database that an ordinary role owns, and answers its address and
-// what drops it: for commands that are measured.
+// Fresh makes an empty database that an ordinary role owns, with pgvector where the server
+// has it, and answers its address and what drops it: for commands that are measured.
 func Fresh(address string) (fresh string, drop func() error, err error) {
 	if err := makeRole(address); err != nil {
 		return "", nil, err
 	}
 	name, drop, err := createFrom(address, "template0")
-	return named(address, name, ""), drop, err
+	if err != nil {
+		return "", nil, err
+	}
+	in, err := url.Parse(address)
+	if err != nil {
+		return "", nil, errors.Join(err, drop())
+	}
+	in.Path = "/" + name
+	// Only a superuser may make the extension.
+	if err := run(in.String(), `DO $$ BEGIN IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector') THEN CREATE EXTENSION vector; END IF; END $$`); err != nil {
+		return "", nil, errors.Join(err, drop())
+	}
+	return named(address, name, ""), drop, nil
+}
+
+// run runs a statement outside of transactions.
+func run(address, query string) error {
+	pool, err := sql.Open("pgx", address)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	if _, err := pool.ExecContext(context.Background(), query); err != nil {
+		return fmt.Errorf("%s: %w", query, err)
+	}
+	return nil
 }
 
 func createFrom(address, from string) (name string, drop func() error, err error) {
 	name = "atrium_test_" + strings.ToLower(rand.Text()[:16])
-	run := func(query string) error {
-		pool, err := sql.Open("pgx", address)
-		if err != nil {
-			return err
-		}
-		defer pool.Close()
-		if _, err := pool.ExecContext(context.Background(), query); err != nil {
-			return fmt.Errorf("%s: %w", query, err)
-		}
-		return nil
-	}
-	err = run(`CREATE DATABASE ` + name + ` TEMPLATE ` + from + ` OWNER ` + role)
-	return name, func() error { return run(`DROP DATABASE IF EXISTS ` + name + ` WITH (FORCE)`) }, err
+	err = run(address, `CREATE DATABASE `+name+` TEMPLATE `+from+` OWNER `+role)
+	return name, func() error { return run(address, `DROP DATABASE IF EXISTS `+name+` WITH (FORCE)`) }, err
 }
 
 // named answers the server's address with another database, the tests' role and a pool of conns.
