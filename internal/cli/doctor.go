@@ -135,9 +135,12 @@ func database(t *terminal, cfg server.Config, running bool) finding {
 }
 
 func vectors(ctx context.Context, cfg server.Config) finding {
-	where, err := server.DescribeVectors(ctx, cfg)
-	if err != nil {
+	where, well, err := server.DescribeVectors(ctx, cfg)
+	switch {
+	case err != nil:
 		return finding{broken, "vectors", err.Error()}
+	case !well:
+		return finding{note, "vectors", where}
 	}
 	return finding{good, "vectors", where}
 }

@@ -160,16 +160,22 @@ func (d *DB) Apart(ctx context.Context, name string, f func(exec func(query stri
 // Extension tells which version of an extension the database at an address has, and which
 // its server could make; empty means none.
 func Extension(ctx context.Context, address, name string) (has, could string, err error) {
-	address, _, err = poolSize(address)
+	err = Row(ctx, address, `SELECT COALESCE((SELECT extversion FROM pg_extension WHERE extname = $1), ''),
+		COALESCE((SELECT default_version FROM pg_available_extensions WHERE name = $1), '')`, []any{name}, &has, &could)
+	return has, could, err
+}
+
+// Row reads one row from the PostgreSQL database at an address, which need not be opened
+// as Atrium's own.
+func Row(ctx context.Context, address, query string, args []any, into ...any) error {
+	address, _, err := poolSize(address)
 	if err != nil {
-		return "", "", err
+		return err
 	}
 	cfg, err := pgx.ParseConfig(address)
 	if err != nil {
-		return "", "", fmt.Errorf("db: the database address cannot be read: %w", err)
+		return fmt.Errorf("db: the database address cannot be read: %w", err)
 	}
 	pool := stdlib.OpenDB(*cfg)
-	err = pool.QueryRowContext(ctx, `SELECT COALESCE((SELECT extversion FROM pg_extension WHERE extname = $1), ''),
-		COALESCE((SELECT default_version FROM pg_available_extensions WHERE name = $1), '')`, name).Scan(&has, &could)
-	return has, could, errors.Join(err, pool.Close())
+	return errors.Join(pool.QueryRowContext(ctx, query, args...).Scan(into...), pool.Close())
 }

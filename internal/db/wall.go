@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
@@ -129,21 +128,16 @@ const NoWall = "the database role is a superuser or has BYPASSRLS, so PostgreSQL
 // WallStands connects to the address and tells whether its role is held by row-level
 // security, without bringing the schema up to date.
 func WallStands(ctx context.Context, address string) (bool, error) {
-	address, _, err := poolSize(address)
-	if err != nil {
-		return false, err
-	}
-	cfg, err := pgx.ParseConfig(address)
-	if err != nil {
-		return false, fmt.Errorf("db: the database address cannot be read: %w", err)
-	}
-	pool := stdlib.OpenDB(*cfg)
-	stands, err := wallStands(ctx, pool)
-	return stands, errors.Join(err, pool.Close())
+	var free bool
+	err := Row(ctx, address, unheld, nil, &free)
+	return !free, err
 }
+
+// unheld tells whether the role is above row-level security.
+const unheld = `SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user`
 
 func wallStands(ctx context.Context, pool *sql.DB) (bool, error) {
 	var free bool
-	err := pool.QueryRowContext(ctx, `SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user`).Scan(&free)
+	err := pool.QueryRowContext(ctx, unheld).Scan(&free)
 	return !free, err
 }

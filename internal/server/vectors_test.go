@@ -1,9 +1,12 @@
 package server_test
 
 import (
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"atrium/internal/db"
 	"atrium/internal/db/dbtest"
@@ -30,8 +33,8 @@ func TestVectorsAreSearchedWhereTheSettingSays(t *testing.T) {
 			set := server.Defaults()
 			set.Data, set.DatabaseURL, set.Vectors = t.TempDir(), c.database, c.vectors
 			if err := set.Check(); err == nil {
-				if says, err := server.DescribeVectors(t.Context(), set); err != nil || !strings.Contains(says, c.says) {
-					t.Errorf("the doctor says %q, %v", says, err)
+				if says, well, err := server.DescribeVectors(t.Context(), set); err != nil || !well || !strings.Contains(says, c.says) {
+					t.Errorf("the doctor says %q, that it is well: %v, %v", says, well, err)
 				}
 			}
 			if c.refused == "" {
@@ -47,6 +50,37 @@ func TestVectorsAreSearchedWhereTheSettingSays(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTheDoctorTellsWhenPostgreSQLHasTooLittleMemoryForTheIndex(t *testing.T) {
+	t.Parallel()
+	const mega = 1 << 20
+	for _, c := range []struct {
+		indexes, kept int64
+		says          string // empty: nothing
+	}{
+		{0, 128 * mega, ""},
+		{96 * mega, 128 * mega, ""},
+		{116 * mega, 128 * mega, "has 116 MB, but PostgreSQL keeps only 128 MB"},
+		{116 * mega, 128 * mega, "to 256 MB or more"},
+		{1160 * mega, 1024 * mega, "to 1792 MB or more"},
+	} {
+		if says, well := server.Roomy(c.indexes, c.kept); well != (c.says == "") || !strings.Contains(says, c.says) {
+			t.Errorf("of %d in %d it says %q, that it is well: %v", c.indexes, c.kept, says, well)
+		}
+	}
+	// What is advised is enough.
+	rapid.Check(t, func(t *rapid.T) {
+		indexes := rapid.Int64Range(1, 1<<40).Draw(t, "indexes")
+		says, _ := server.Roomy(indexes, 0)
+		var advised int64
+		if _, err := fmt.Sscanf(says[strings.LastIndex(says, "to ")+3:], "%d MB", &advised); err != nil {
+			t.Fatal(err)
+		}
+		if _, well := server.Roomy(indexes, advised*mega); !well {
+			t.Errorf("%d MB are advised for %d, which is not enough", advised, indexes)
+		}
+	})
 }
 
 func TestAServerStartsWithVectorsInPostgreSQL(t *testing.T) {

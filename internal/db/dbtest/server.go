@@ -30,7 +30,7 @@ var ErrNoPostgres = errors.New("no PostgreSQL found: run scripts/deps.sh test, i
 // The shell outlives a killed test binary: its standard input ends with us, then it
 // stops the server and removes the folder.
 const watch = `"$1" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off -c full_page_writes=off \
-	-c max_connections=300 -c shared_buffers=64MB -c log_min_messages=fatal >"$2/log" 2>&1 &
+	-c max_connections=300 -c shared_buffers=256MB -c log_min_messages=fatal >"$2/log" 2>&1 &
 server=$!
 cat >/dev/null
 kill -INT $server

@@ -156,7 +156,7 @@ func (v *view) compare(ctx context.Context, space int64, vector []int64, q retri
 // breadth is how many candidates the index keeps while it looks; chosen so that of the
 // 10 nearest it misses fewer than one in a hundred where clusters are large and their
 // vectors all about as far from each other, which is hard for it.
-const breadth = 600
+const breadth = 300
 
 // ask asks the index, where there is one and it is worth while; it may give fewer
 // than there are, because it gives up looking.

@@ -139,11 +139,39 @@ func TestTheIndexIsWhatIsAsked(t *testing.T) {
 	if p := plan(retrieval.Nearby{N: 10}); !strings.Contains(p, "hnsw") {
 		t.Errorf("after it was made anew the plan is\n%s", p)
 	}
+	// So is one that was made otherwise, and no other.
+	made := func() (oid int64) {
+		t.Helper()
+		if err := s.Tend(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		oid, err := db.One[int64](t.Context(), s.DB, `SELECT CAST(oid AS BIGINT) FROM pg_class WHERE relname = 'piece_vector_hnsw_1' AND array_to_string(reloptions, ', ') = ?`, graph)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return oid
+	}
+	was := made()
+	if made() != was {
+		t.Error("an index is made again that is as it should be")
+	}
+	if err := s.run(t.Context(), `ALTER INDEX piece_vector_hnsw_1 SET (m = 16)`); err != nil {
+		t.Fatal(err)
+	}
+	if made() == was {
+		t.Error("an index that was made otherwise stays")
+	}
 }
 
 func TestAnIndexGoesWithTheLastVector(t *testing.T) {
 	t.Parallel()
-	s := open(t, indexing)
+	o := dbtest.VectorOptions(t)
+	d, err := db.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	s := openOn(t, d, indexing)
 	h := newShelf(s, 1)
 	docs, _ := vectortest.Cloud(3, 8, 50, 3)
 	fill(t, h, docs)
@@ -152,6 +180,16 @@ func TestAnIndexGoesWithTheLastVector(t *testing.T) {
 	}
 	if n, err := s.indexed(t.Context(), s.DB, 1); n == 0 || err != nil {
 		t.Errorf("there is no index: %v", err)
+	}
+	room := func() int64 {
+		indexes, kept, err := Room(t.Context(), o.URL)
+		if err != nil || kept < 1<<20 {
+			t.Errorf("PostgreSQL keeps %d, %v", kept, err)
+		}
+		return indexes
+	}
+	if room() == 0 {
+		t.Error("an index takes no room")
 	}
 	keys, err := s.Keys(t.Context())
 	if err != nil || !slices.Equal(keys, []Key{h.key(1)}) {
@@ -163,7 +201,7 @@ func TestAnIndexGoesWithTheLastVector(t *testing.T) {
 	if err := s.Tend(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := s.indexed(t.Context(), s.DB, 1); n != 0 || err != nil {
+	if n, err := s.indexed(t.Context(), s.DB, 1); n != 0 || err != nil || room() != 0 {
 		t.Errorf("the index is still there: %v", err)
 	}
 }

@@ -12,7 +12,18 @@ import (
 // maxIndexed is the most dimensions that the extension indexes of a halfvec.
 const maxIndexed = 4000
 
-func indexName(space int64) string { return "piece_vector_hnsw_" + strconv.FormatInt(space, 10) }
+const indexNames = "piece_vector_hnsw_"
+
+func indexName(space int64) string { return indexNames + strconv.FormatInt(space, 10) }
+
+// Room is how many bytes the indexes in the database at an address have, and how many of
+// all its tables the PostgreSQL server keeps in its own memory. Where they do not fit,
+// searches take twice the time and more.
+func Room(ctx context.Context, address string) (indexes, kept int64, err error) {
+	err = db.Row(ctx, address, `SELECT CAST(COALESCE(SUM(pg_relation_size(oid)), 0) AS BIGINT), pg_size_bytes(current_setting('shared_buffers'))
+		FROM pg_class WHERE relkind = 'i' AND starts_with(relname, $1)`, []any{indexNames}, &indexes, &kept)
+	return indexes, kept, err
+}
 
 // indexed is how many rows a space's index has, roughly; 0 without one.
 func (s *Store) indexed(ctx context.Context, q db.Querier, space int64) (float64, error) {
@@ -30,10 +41,10 @@ func (s *Store) Tend(ctx context.Context) error {
 		Dims  int   `db:"dims"`
 		Most  int64 `db:"most"`  // pieces of one organization
 		There bool  `db:"there"` // an index, be it broken
-		Valid bool  `db:"valid"`
+		Valid bool  `db:"valid"` // and made as one is now
 	}](ctx, s.DB, `SELECT x.id, x.dims, CAST(COALESCE((SELECT SUM(n.pieces) AS pieces FROM vector_sum n WHERE n.space_id = x.id GROUP BY n.org_id ORDER BY pieces DESC LIMIT 1), 0) AS BIGINT) AS most,
-			i.indexrelid IS NOT NULL AS there, COALESCE(i.indisvalid, FALSE) AS valid
-		FROM vector_space x LEFT JOIN pg_index i ON i.indexrelid = to_regclass('piece_vector_hnsw_' || x.id) ORDER BY x.id`)
+			i.indexrelid IS NOT NULL AS there, COALESCE(i.indisvalid AND array_to_string(c.reloptions, ', ') = ?, FALSE) AS valid
+		FROM vector_space x LEFT JOIN pg_index i ON i.indexrelid = to_regclass('`+indexNames+`' || x.id) LEFT JOIN pg_class c ON c.oid = i.indexrelid ORDER BY x.id`, graph)
 	if err != nil {
 		return err
 	}
@@ -62,6 +73,11 @@ const (
 	maxMemory   = 2048
 )
 
+// graph is how many neighbours a vector of an index has, and how many candidates are
+// looked at for them. More of both than is usual take twice the time to make, and then
+// fewer of the nearest are missed by a search half as broad.
+const graph = "m=24, ef_construction=128"
+
 // build makes the index of a space. One process makes it, because several would share
 // memory of which containers have little.
 func (s *Store) build(ctx context.Context, space int64, dims int) error {
@@ -76,7 +92,7 @@ func (s *Store) build(ctx context.Context, space int64, dims int) error {
 			`DROP INDEX CONCURRENTLY IF EXISTS ` + name, // one whose making broke off
 			fmt.Sprintf(`SELECT set_config('maintenance_work_mem', GREATEST(%d, pg_size_bytes(current_setting('maintenance_work_mem')) / 1024) || 'kB', false)`, memory<<10),
 			`SET max_parallel_maintenance_workers = 0`,
-			fmt.Sprintf(`CREATE INDEX CONCURRENTLY %s ON piece_vector USING hnsw ((CAST(v AS halfvec(%d))) halfvec_cosine_ops) WHERE space_id = %d`, name, dims, space),
+			fmt.Sprintf(`CREATE INDEX CONCURRENTLY %s ON piece_vector USING hnsw ((CAST(v AS halfvec(%d))) halfvec_cosine_ops) WITH (%s) WHERE space_id = %d`, name, dims, graph, space),
 		} {
 			if err := exec(q); err != nil {
 				return fmt.Errorf("the index of the vectors: %w", err)
