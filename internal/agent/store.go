@@ -166,8 +166,39 @@ func (s *Agents) list(ctx context.Context, sc authz.Scope, action authz.Action, 
 		return nil, 0, err
 	}
 	among, amongArgs := sc.Among(action, authz.Agent, "a")
-	count, countArgs := `agent a WHERE a.is_deleted = FALSE AND `+among+more, slices.Concat(amongArgs, args)
-	if more == "" && ids != "" {
+	where, args := "a.is_deleted = FALSE AND "+among+more, slices.Concat(amongArgs, args)
+	can, canArgs := sc.Where(authz.Edit, authz.Agent, "a")
+	page := func(where string, args []any, offset int) ([]Agent, error) {
+		rows, err := db.All[row](ctx, s.db, `SELECT `+columns+`, (`+can+`) AS allowed FROM agent a JOIN users u ON u.id = a.owner_id
+			WHERE `+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`, slices.Concat(canArgs, args, []any{f.Limit(), offset})...)
+		return api.Shaped(rows, row.agent), err
+	}
+	if more != "" {
+		// What matches is looked for once, for the page and for how many there are.
+		met, err := db.All[struct {
+			ID    int64 `db:"id"`
+			Total int   `db:"total"`
+		}](ctx, s.db, `SELECT a.id, COUNT(*) OVER () AS total FROM agent a WHERE `+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`,
+			slices.Concat(args, []any{f.Limit(), f.Offset()})...)
+		if err == nil && len(met) == 0 && f.Offset() > 0 {
+			var total int
+			total, err = db.One[int](ctx, s.db, `SELECT COUNT(*) FROM agent a WHERE `+where, args...)
+			return []Agent{}, total, err
+		}
+		if err != nil || len(met) == 0 {
+			return []Agent{}, 0, err
+		}
+		ids := make([]int64, len(met))
+		for i, m := range met {
+			ids[i] = m.ID
+		}
+		marks, in := db.In(ids)
+		visible, seeArgs := sc.Where(action, authz.Agent, "a")
+		agents, err := page(`a.id IN (`+marks+`) AND a.is_deleted = FALSE AND `+visible, slices.Concat(in, seeArgs), 0)
+		return agents, met[0].Total, err
+	}
+	count, countArgs := `agent a WHERE `+where, args
+	if ids != "" {
 		count, countArgs = `(`+ids+`) i`, idArgs
 	}
 	total, err := db.One[int](ctx, s.db, `SELECT COUNT(*) FROM `+count, countArgs...)
@@ -178,14 +209,11 @@ func (s *Agents) list(ctx context.Context, sc authz.Scope, action authz.Action, 
 	indexed := strings.HasPrefix(order, orders["created_on"]) || strings.HasPrefix(order, orders["name"])
 	if total > many && f.Offset() < many && indexed {
 		// The page is met soon on a walk along the index; finding all first would take longer.
-		among, amongArgs = sc.Where(action, authz.Agent, "a")
+		visible, seeArgs := sc.Where(action, authz.Agent, "a")
+		where, args = "a.is_deleted = FALSE AND "+visible, seeArgs
 	}
-	where, args := "a.is_deleted = FALSE AND "+among+more, slices.Concat(amongArgs, args)
-	can, canArgs := sc.Where(authz.Edit, authz.Agent, "a")
-	all := append(append(canArgs, args...), f.Limit(), f.Offset())
-	rows, err := db.All[row](ctx, s.db, `SELECT `+columns+`, (`+can+`) AS allowed FROM agent a JOIN users u ON u.id = a.owner_id
-		WHERE `+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`, all...)
-	return api.Shaped(rows, row.agent), total, err
+	agents, err := page(where, args, f.Offset())
+	return agents, total, err
 }
 
 // quoted is a tag as it stands in the stored JSON.

@@ -51,15 +51,15 @@ func Rows[T any](ctx context.Context, q db.Querier, p Paging, l Listing) ([]T, i
 		}
 		where += ` AND (` + strings.Join(holds, " OR ") + `)`
 	}
+	rows, err := db.All[T](ctx, q, `SELECT `+l.Columns+` FROM `+l.Tables+` WHERE `+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`,
+		slices.Concat(l.Given, args, []any{p.Limit(), p.Offset()})...)
+	if n := len(rows); err != nil || n < p.Limit() && (n > 0 || p.Offset() == 0) {
+		return rows, p.Offset() + n, err // the last page tells how many there are
+	}
 	counted := l.Counted
 	if counted == "" {
 		counted = l.Tables
 	}
 	total, err := db.One[int](ctx, q, `SELECT COUNT(*) FROM `+counted+` WHERE `+where, args...)
-	if err != nil {
-		return nil, 0, err
-	}
-	rows, err := db.All[T](ctx, q, `SELECT `+l.Columns+` FROM `+l.Tables+` WHERE `+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`,
-		slices.Concat(l.Given, args, []any{p.Limit(), p.Offset()})...)
 	return rows, total, err
 }

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"atrium/internal/server/servertest"
@@ -175,5 +176,33 @@ func TestSwitchingAConnectionOnAgainNeedsTheCorpus(t *testing.T) {
 		bob.Do("PUT", link, m{"is_enabled": false}).Want(t, 200)
 		bob.Do("PUT", link, m{"is_enabled": true}).Want(t, 403)
 		ann.Do("PUT", link, m{"is_enabled": true}).Want(t, 200)
+	})
+}
+
+func TestANarrowedListOfAgentsHasItsPagesAndItsTotal(t *testing.T) {
+	servertest.Each(t, func(t *testing.T, h *servertest.Harness) {
+		ann, bob := somebodyAt(t, h, "ann@example.com"), somebodyAt(t, h, "bob@example.com")
+		for i := range 5 {
+			madeAgent(t, ann.Client, m{"name": fmt.Sprintf("Heron %d", i), "tags": []string{"bird"}})
+			madeAgent(t, ann.Client, m{"name": fmt.Sprintf("Otter %d", i), "description": "fears no heron"})
+			madeAgent(t, bob.Client, m{"name": fmt.Sprintf("Heron of Bob %d", i), "tags": []string{"bird"}})
+		}
+		for query, all := range map[string][]string{
+			"search=HERON+":  {"Heron 4", "Heron 3", "Heron 2", "Heron 1", "Heron 0"},
+			"search=heron":   {"Otter 4", "Otter 3", "Otter 2", "Otter 1", "Otter 0", "Heron 4", "Heron 3", "Heron 2", "Heron 1", "Heron 0"},
+			"tag=bird":       {"Heron 4", "Heron 3", "Heron 2", "Heron 1", "Heron 0"},
+			"search=pelican": {},
+		} {
+			for page := 1; page <= 4; page++ {
+				got := ann.Do("GET", fmt.Sprintf("/api/v2/agents?%s&sort=-name&page_size=3&page=%d", query, page), nil).Want(t, 200)
+				var names []string
+				for i := range got.Len("data.agents") {
+					names = append(names, got.String(fmt.Sprintf("data.agents.%d.agent_name", i)))
+				}
+				if want := all[min(len(all), 3*page-3):min(len(all), 3*page)]; !slices.Equal(names, want) || got.At("data.pagination.total") != float64(len(all)) {
+					t.Errorf("page %d of %s has %q of %v, want %q of %d", page, query, names, got.At("data.pagination.total"), want, len(all))
+				}
+			}
+		}
 	})
 }
