@@ -49,7 +49,7 @@ generate: $(MODULES) ## write openapi.json and the console's client again
 verify: $(MODULES) ## generated files fresh, formatted, vetted, modules tidy
 	@scripts/verify.sh
 
-bench: build ## measure; DATA=folder of the public sets, ONLY=parts, such as permission,sign-in
+bench: deps-test build ## measure; DATA=folder of the public sets, ONLY=parts, such as permission,sign-in
 	@go run ./internal/db/dbtest/cluster -fresh BENCH_POSTGRES_1,BENCH_POSTGRES_2 -- $(BIN) bench $(if $(DATA),--data $(DATA)) $(if $(ONLY),--only $(ONLY))
 
 conformance: build ## schemathesis with all its checks against the running binary

@@ -6,6 +6,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -74,28 +75,29 @@ func Names() []string {
 	return names
 }
 
-// Run measures and prints the table.
+// Run measures and prints the table. A part that cannot be measured does not keep the
+// others' figures back; the error names it.
 func Run(ctx context.Context, o Options) error {
 	var rows []Row
 	var taken []string
+	var failed error
 	for _, p := range parts {
 		if !slices.Contains(o.Only, p.name) && (len(o.Only) > 0 || p.asked) {
 			continue
 		}
-		if p.data != "" {
-			if o.Data == "" {
-				fmt.Fprintf(o.Log, "%s: left out, because it needs --data\n", p.name)
-				continue
-			}
-			if _, err := os.Stat(filepath.Join(o.Data, p.data)); err != nil {
-				return fmt.Errorf("%s: %w", p.name, err)
-			}
+		if p.data != "" && o.Data == "" {
+			fmt.Fprintf(o.Log, "%s: left out, because it needs --data\n", p.name)
+			continue
 		}
 		fmt.Fprintf(o.Log, "measuring %s …\n", p.name)
 		before := processors()
-		got, err := p.run(ctx, o)
+		got, err := p.measure(ctx, o)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err != nil {
-			return fmt.Errorf("measure %s: %w", p.name, err)
+			failed = errors.Join(failed, fmt.Errorf("%s is not measured: %w", p.name, err))
+			continue
 		}
 		rows = append(rows, got...)
 		if share := processors().takenSince(before); share >= 0.01 {
@@ -106,7 +108,16 @@ func Run(ctx context.Context, o Options) error {
 	if len(taken) > 0 {
 		fmt.Fprintf(o.Out, "the host took processors away meanwhile, and these figures suffer by it: %s\n\n", strings.Join(taken, ", "))
 	}
-	return table(o.Out, rows)
+	return errors.Join(table(o.Out, rows), failed)
+}
+
+func (p part) measure(ctx context.Context, o Options) ([]Row, error) {
+	if p.data != "" {
+		if _, err := os.Stat(filepath.Join(o.Data, p.data)); err != nil {
+			return nil, err
+		}
+	}
+	return p.run(ctx, o)
 }
 
 func table(out io.Writer, rows []Row) error {

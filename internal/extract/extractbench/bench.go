@@ -87,7 +87,7 @@ func MeasurePace(ctx context.Context, pool *extract.Pool, dir string, workers, r
 	p := Pace{Modes: map[extract.Mode][]time.Duration{}}
 	tool, err := exec.LookPath("pdftotext")
 	if err != nil {
-		return p, err
+		return p, fmt.Errorf("the yardstick for PDF: %w; install poppler-utils", err)
 	}
 	all, err := filepath.Glob(filepath.Join(dir, "files", "*.pdf"))
 	if err != nil {
