@@ -141,8 +141,71 @@ func (s *Agents) OfTeams(ctx context.Context, sc authz.Scope, f Filter) ([]Agent
 // list is a page of the agents on which the action is allowed, narrowed further
 // by a condition and its arguments.
 func (s *Agents) list(ctx context.Context, sc authz.Scope, action authz.Action, narrow string, f Filter, narrowed ...any) ([]Agent, int, error) {
-	ids, idArgs := sc.IDs(action, authz.Agent)
-	more, args := narrow, slices.Clone(narrowed)
+	order, err := f.Order(orders, "a.id")
+	if err != nil {
+		return nil, 0, err
+	}
+	wanted, wantedArgs := f.where()
+	if narrow += wanted; narrow != "" {
+		return s.search(ctx, sc, action, narrow, order, f, slices.Concat(narrowed, wantedArgs))
+	}
+	among, args := sc.Among(action, authz.Agent, "a")
+	counted, countArgs := `agent a WHERE a.is_deleted = FALSE AND `+among, args
+	if ids, idArgs := sc.IDs(action, authz.Agent); ids != "" {
+		counted, countArgs = `(`+ids+`) i`, idArgs
+	}
+	total, err := db.One[int](ctx, s.db, `SELECT COUNT(*) FROM `+counted, countArgs...)
+	if err != nil {
+		return nil, 0, err
+	}
+	const many = 500
+	indexed := strings.HasPrefix(order, orders["created_on"]) || strings.HasPrefix(order, orders["name"])
+	if total > many && f.Offset() < many && indexed {
+		// The page is met soon on a walk along the index; finding all first would take longer.
+		among, args = sc.Where(action, authz.Agent, "a")
+	}
+	agents, err := s.page(ctx, sc, among, args, order, f.Limit(), f.Offset())
+	return agents, total, err
+}
+
+// search is list where it is narrowed: what matches is looked for once, for the page and
+// for how many there are.
+func (s *Agents) search(ctx context.Context, sc authz.Scope, action authz.Action, narrow, order string, f Filter, args []any) ([]Agent, int, error) {
+	among, amongArgs := sc.Among(action, authz.Agent, "a")
+	from, args := `agent a WHERE a.is_deleted = FALSE AND `+among+narrow, slices.Concat(amongArgs, args)
+	found, err := db.All[struct {
+		ID    int64 `db:"id"`
+		Total int   `db:"total"`
+	}](ctx, s.db, `SELECT a.id, COUNT(*) OVER () AS total FROM `+from+` ORDER BY `+order+` LIMIT ? OFFSET ?`, append(args, f.Limit(), f.Offset())...)
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(found) == 0 {
+		total := 0
+		if f.Offset() > 0 {
+			total, err = db.One[int](ctx, s.db, `SELECT COUNT(*) FROM `+from, args...)
+		}
+		return []Agent{}, total, err
+	}
+	ids := make([]int64, len(found))
+	for i, x := range found {
+		ids[i] = x.ID
+	}
+	marks, in := db.In(ids)
+	visible, visibleArgs := sc.Where(action, authz.Agent, "a")
+	agents, err := s.page(ctx, sc, `a.id IN (`+marks+`) AND `+visible, slices.Concat(in, visibleArgs), order, len(ids), 0)
+	return agents, found[0].Total, err
+}
+
+func (s *Agents) page(ctx context.Context, sc authz.Scope, where string, args []any, order string, limit, offset int) ([]Agent, error) {
+	can, canArgs := sc.Where(authz.Edit, authz.Agent, "a")
+	rows, err := db.All[row](ctx, s.db, `SELECT `+columns+`, (`+can+`) AS allowed FROM agent a JOIN users u ON u.id = a.owner_id
+		WHERE a.is_deleted = FALSE AND `+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`, slices.Concat(canArgs, args, []any{limit, offset})...)
+	return api.Shaped(rows, row.agent), err
+}
+
+// where is what a filter asks of agents, as conditions to be added.
+func (f Filter) where() (conditions string, args []any) {
 	for _, c := range []struct {
 		on  bool
 		sql string
@@ -155,65 +218,11 @@ func (s *Agents) list(ctx context.Context, sc authz.Scope, action authz.Action, 
 		{f.Tag != "", `a.tags LIKE ? ESCAPE '\'`, db.Like(quoted(f.Tag))},
 	} {
 		if c.on {
-			more += " AND " + c.sql
-			for range strings.Count(c.sql, "?") {
-				args = append(args, c.arg)
-			}
+			conditions += " AND " + c.sql
+			args = append(args, slices.Repeat([]any{c.arg}, strings.Count(c.sql, "?"))...)
 		}
 	}
-	order, err := f.Order(orders, "a.id")
-	if err != nil {
-		return nil, 0, err
-	}
-	among, amongArgs := sc.Among(action, authz.Agent, "a")
-	where, args := "a.is_deleted = FALSE AND "+among+more, slices.Concat(amongArgs, args)
-	can, canArgs := sc.Where(authz.Edit, authz.Agent, "a")
-	page := func(where string, args []any, offset int) ([]Agent, error) {
-		rows, err := db.All[row](ctx, s.db, `SELECT `+columns+`, (`+can+`) AS allowed FROM agent a JOIN users u ON u.id = a.owner_id
-			WHERE `+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`, slices.Concat(canArgs, args, []any{f.Limit(), offset})...)
-		return api.Shaped(rows, row.agent), err
-	}
-	if more != "" {
-		// What matches is looked for once, for the page and for how many there are.
-		met, err := db.All[struct {
-			ID    int64 `db:"id"`
-			Total int   `db:"total"`
-		}](ctx, s.db, `SELECT a.id, COUNT(*) OVER () AS total FROM agent a WHERE `+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`,
-			slices.Concat(args, []any{f.Limit(), f.Offset()})...)
-		if err == nil && len(met) == 0 && f.Offset() > 0 {
-			var total int
-			total, err = db.One[int](ctx, s.db, `SELECT COUNT(*) FROM agent a WHERE `+where, args...)
-			return []Agent{}, total, err
-		}
-		if err != nil || len(met) == 0 {
-			return []Agent{}, 0, err
-		}
-		ids := make([]int64, len(met))
-		for i, m := range met {
-			ids[i] = m.ID
-		}
-		marks, in := db.In(ids)
-		visible, seeArgs := sc.Where(action, authz.Agent, "a")
-		agents, err := page(`a.id IN (`+marks+`) AND a.is_deleted = FALSE AND `+visible, slices.Concat(in, seeArgs), 0)
-		return agents, met[0].Total, err
-	}
-	count, countArgs := `agent a WHERE `+where, args
-	if ids != "" {
-		count, countArgs = `(`+ids+`) i`, idArgs
-	}
-	total, err := db.One[int](ctx, s.db, `SELECT COUNT(*) FROM `+count, countArgs...)
-	if err != nil {
-		return nil, 0, err
-	}
-	const many = 500
-	indexed := strings.HasPrefix(order, orders["created_on"]) || strings.HasPrefix(order, orders["name"])
-	if total > many && f.Offset() < many && indexed {
-		// The page is met soon on a walk along the index; finding all first would take longer.
-		visible, seeArgs := sc.Where(action, authz.Agent, "a")
-		where, args = "a.is_deleted = FALSE AND "+visible, seeArgs
-	}
-	agents, err := page(where, args, f.Offset())
-	return agents, total, err
+	return conditions, args
 }
 
 // quoted is a tag as it stands in the stored JSON.
