@@ -10,7 +10,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"mime/multipart"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -22,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"atrium/internal/bench"
 	"atrium/internal/db/dbtest"
 	"atrium/internal/llm/fake"
 	"atrium/internal/sse"
@@ -72,12 +72,10 @@ func newVictim(t *testing.T, env ...string) *victim {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := bench.FreeAddress(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := l.Addr().String()
-	_ = l.Close()
 	v := &victim{t: t, exe: exe, addr: addr, env: append([]string{"PATH=" + os.Getenv("PATH"), "ATRIUM_LISTEN=" + addr, "ATRIUM_DATA=" + t.TempDir(),
 		"ATRIUM_ADMIN_PASSWORD=Kill-Test-9", "ATRIUM_API_KEY=" + testKey}, env...)}
 	v.start()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"atrium/internal/bench"
 	"atrium/internal/embed/local/localtest"
 )
 
@@ -27,14 +27,13 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
+			address, err := bench.FreeAddress(t.Context())
 			if err != nil {
 				return err
 			}
-			defer func() { _ = l.Close() }()
 			e.Setenv("PATH", filepath.Dir(exe)+string(os.PathListSeparator)+os.Getenv("PATH"))
-			e.Setenv("ADDR", l.Addr().String())
-			e.Setenv("ATRIUM_LISTEN", l.Addr().String())
+			e.Setenv("ADDR", address)
+			e.Setenv("ATRIUM_LISTEN", address)
 			e.Setenv("ATRIUM_DATA", filepath.Join(e.WorkDir, "data"))
 			e.Setenv("NO_COLOR", "1")
 			for i, name := range []string{"TINY", "TINY2"} { // models that know no meaning

@@ -61,7 +61,7 @@ func Kills(ctx context.Context, o KillOptions) (KillReport, error) {
 	t := &torment{o: o, begun: time.Now(), rnd: rand.New(rand.NewPCG(rand.Uint64(), 3))}
 	defer t.end()
 	for i := range o.Servers {
-		addr, err := freeAddress(ctx)
+		addr, err := FreeAddress(ctx)
 		if err != nil {
 			return KillReport{}, err
 		}

@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -45,7 +48,7 @@ func launch(ctx context.Context, exe string, env ...string) (*process, error) {
 }
 
 func (p *process) start(ctx context.Context, exe string, env ...string) error {
-	addr, err := freeAddress(ctx)
+	addr, err := FreeAddress(ctx)
 	if err != nil {
 		return err
 	}
@@ -91,14 +94,21 @@ func (p *process) ready(ctx context.Context) bool {
 	return res.StatusCode == http.StatusOK
 }
 
-func freeAddress(ctx context.Context) (string, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+// FreeAddress is one of this machine that a server may listen on. Its port is not of
+// those that the system gives away, or somebody else could have it before the server.
+func FreeAddress(ctx context.Context) (string, error) {
+	const first, last = 10_000, 32_767
+	for {
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(first+rand.IntN(last-first)))
+		var lc net.ListenConfig
+		l, err := lc.Listen(ctx, "tcp", address)
+		if err == nil {
+			return address, l.Close()
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return "", err
+		}
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String(), nil
 }
 
 func (p *process) signIn(ctx context.Context) error { return p.signInAs(ctx, email) }

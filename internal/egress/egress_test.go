@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -42,12 +43,40 @@ func serve(t *testing.T, address string, h http.Handler) (*trap, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return serveOn(t, l, h), port
+}
+
+func serveOn(t *testing.T, l net.Listener, h http.Handler) *trap {
+	t.Helper()
 	tr := &trap{Listener: l}
 	s := &httptest.Server{Listener: tr, Config: &http.Server{Handler: h}}
 	s.Start()
 	t.Cleanup(s.Close)
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return tr, port
+	return tr
+}
+
+// everywhere listens on one port of every loopback address that the machine has.
+func everywhere(t *testing.T) (all []net.Listener, port string) {
+	t.Helper()
+	port = "0"
+	for _, host := range []string{"127.0.0.1", "127.0.0.2", "::1"} {
+		l, err := net.Listen("tcp", net.JoinHostPort(host, port))
+		switch {
+		case errors.Is(err, syscall.EADDRINUSE): // somebody else has it there
+			for _, l := range all {
+				_ = l.Close()
+			}
+			return everywhere(t)
+		case err == nil:
+			all = append(all, l)
+			_, port, _ = net.SplitHostPort(l.Addr().String())
+		}
+	}
+	if len(all) == 0 {
+		t.Fatal("no loopback address can be listened on")
+	}
+	return all, port
 }
 
 // resolver answers A and AAAA questions with what answer gives for the nth
@@ -128,14 +157,10 @@ func names(name string, _ int) []string {
 func TestNoSpellingOfASpecialAddressReachesASocket(t *testing.T) {
 	t.Parallel()
 	h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "secret") })
-	inside, port := serve(t, "127.0.0.1:0", h)
-	traps := []*trap{inside}
-	for _, a := range []string{"127.0.0.2:", "[::1]:"} {
-		if l, err := net.Listen("tcp", a+port); err == nil {
-			_ = l.Close()
-			tr, _ := serve(t, a+port, h)
-			traps = append(traps, tr)
-		}
+	listeners, port := everywhere(t)
+	var traps []*trap
+	for _, l := range listeners {
+		traps = append(traps, serveOn(t, l, h))
 	}
 	// The front is the one allowed address; it redirects to where ?to= says.
 	front, frontPort := serve(t, "127.0.0.9:0", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -18,12 +18,17 @@ export interface Running {
   stop: () => Promise<void>;
 }
 
+/** A port that the system gives nobody of its own accord, or somebody else could have it before the server. */
 async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((r) => probe.listen(0, '127.0.0.1', r));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((r) => probe.close(r));
-  return port;
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 22_000);
+    const probe = createServer();
+    const free = await new Promise<boolean>((done) => {
+      probe.once('error', () => done(false));
+      probe.listen(port, '127.0.0.1', () => probe.close(() => done(true)));
+    });
+    if (free) return port;
+  }
 }
 
 /** Starts the built binary and waits until it is ready. */
@@ -49,7 +54,7 @@ export async function start(env: Record<string, string> = {}): Promise<Running> 
     await exited;
     rmSync(data, { recursive: true, force: true });
   };
-  for (let i = 0; i < 150; i++) {
+  for (let i = 0; i < 600; i++) {
     if (child.exitCode !== null) throw new Error(`the server ended at its start:\n${output}`);
     const ready = await fetch(`${url}/readyz`).catch(() => undefined);
     if (ready?.ok) return { url, output: () => output, stop };
